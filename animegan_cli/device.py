@@ -1,0 +1,52 @@
+"""Choosing the device and deriving every random number from an address."""
+
+import hashlib
+
+import torch
+
+from animegan_cli.errors import SettingsError
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device that a setting names; ``auto`` prefers cuda, then mps, then cpu.
+
+    Raises:
+        SettingsError: if the named device is not there.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        found = torch.cuda.device_count()
+        raise SettingsError(f"--device {name}: torch finds {found} CUDA devices; use --device cpu")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise SettingsError("--device mps: torch finds no Apple GPU; use --device cpu")
+    return device
+
+
+def set_threads(threads: int) -> None:
+    """Let torch use this many CPU threads; 0 keeps torch's own choice (physical cores)."""
+    if threads > 0:
+        torch.set_num_threads(threads)
+
+
+def derived_seed(*address: int | str) -> int:
+    """Return a 63-bit seed that follows from an address such as ``(seed, "z", cur_nimg)``.
+
+    Randomness is addressed, not remembered: what step 1,000 draws does not depend on whether the
+    steps before it ran in this process, so that a continued run equals one never stopped.
+    """
+    text = "/".join(map(str, address)).encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
+
+
+def generator(*address: int | str) -> torch.Generator:
+    """Return a CPU generator for an address; the same numbers on every device."""
+    return torch.Generator().manual_seed(derived_seed(*address))
+
+
+def noise(shape: tuple[int, ...], *address: int | str) -> torch.Tensor:
+    """Return standard normal numbers of ``shape`` for an address, on the CPU."""
+    return torch.randn(shape, generator=generator(*address))

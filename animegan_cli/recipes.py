@@ -1,0 +1,54 @@
+"""Named presets: what a recipe sets, as data.
+
+A recipe is a set of values for the fields of ``TrainingSettings``; adding one touches this file
+only. ``classic`` is the published system: Adam for G, SGD for D, real label 0.8. The learning
+rate of D was not published; how it was found is told in ``tests/benchmarks/classic_d_lr.py``.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A preset: when to pick it, and the values that it sets."""
+
+    summary: str
+    values: dict[str, Any]
+
+
+RECIPES: dict[str, Recipe] = {
+    "classic": Recipe(
+        summary="the 2019 system as published: BCE, label 0.8, Adam for G, SGD for D",
+        values={
+            "batch_size": 64,
+            "real_label": 0.8,
+            "fake_label": 0.0,
+            "g_optimizer": "adam",
+            "d_optimizer": "sgd",
+            "g_lr": 2e-4,
+            "d_lr": 2e-2,
+            "beta1": 0.5,
+            "beta2": 0.999,
+            "momentum": 0.0,
+            "d_iter_step": 1,
+            "g_iter_step": 1,
+        },
+    ),
+    "classic-adam": Recipe(
+        summary="its lineage's other form: Adam for both, batch 256, G in every fifth iteration",
+        values={
+            "batch_size": 256,
+            "real_label": 0.8,
+            "fake_label": 0.0,
+            "g_optimizer": "adam",
+            "d_optimizer": "adam",
+            "g_lr": 2e-4,
+            "d_lr": 2e-4,
+            "beta1": 0.5,
+            "beta2": 0.999,
+            "d_iter_step": 1,
+            "g_iter_step": 5,
+        },
+    ),
+}
