@@ -132,15 +132,23 @@ class LengthSettings(Section):
     minutes: float | None = Field(None, gt=0, description="Minutes of training, over all restarts.")
 
 
+class RunSettings(Section):
+    """Which run is meant."""
+
+    title: ClassVar[str] = "Run"
+    fixed_in_a_run: ClassVar[bool] = False
+
+    run: Path | None = Field(
+        None, description="Run folder, or 'latest'; the next free runs/NNN-recipe for a new run."
+    )
+
+
 class OutputSettings(Section):
-    """What a run writes, where and how often."""
+    """What a run writes, and how often."""
 
     title: ClassVar[str] = "Output"
     fixed_in_a_run: ClassVar[bool] = False
 
-    run: Path | None = Field(
-        None, description="Run folder; an existing one is continued, 'latest' is the newest."
-    )
     tick_kimg: float = Field(
         2, gt=0, description="Thousands of images between two lines of statistics."
     )
@@ -221,13 +229,14 @@ SECTIONS: dict[str, type[Section]] = {
     "networks": NetworkSettings,
     "training": TrainingSettings,
     "length": LengthSettings,
+    "run": RunSettings,
     "output": OutputSettings,
     "machine": RuntimeSettings,
     "drawing": SnapshotSettings,
     "sampling": SampleSettings,
     "ranking": RankSettings,
 }
-TRAIN_SECTIONS = ("data", "networks", "training", "length", "output", "machine")
+TRAIN_SECTIONS = ("data", "networks", "training", "length", "run", "output", "machine")
 
 
 class Settings(
@@ -236,6 +245,7 @@ class Settings(
     SnapshotSettings,
     RuntimeSettings,
     OutputSettings,
+    RunSettings,
     LengthSettings,
     TrainingSettings,
     NetworkSettings,

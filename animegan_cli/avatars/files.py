@@ -1,0 +1,46 @@
+"""Write a run of built-in avatars as numbered PNG files."""
+
+from pathlib import Path
+
+from animegan_cli.avatars.drawing import draw_avatar
+from animegan_cli.errors import DataError
+from animegan_cli.reporting import NullReporter, Reporter
+
+
+def write_avatars(
+    folder: Path,
+    n: int,
+    *,
+    first_seed: int = 0,
+    size: int = 96,
+    reporter: Reporter | None = None,
+) -> list[Path]:
+    """Draw ``n`` avatars into ``folder``, one ``avatar-<seed>.png`` each; return the paths.
+
+    Every file is written beside its place and moved there whole, so that a stop in between
+    leaves no broken image. An existing file of the same name is replaced.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot write avatars to {folder}: {_reason(error)}") from error
+    paths: list[Path] = []
+    with (reporter or NullReporter()).task("Drawing avatars", total=n) as advance:
+        for seed in range(first_seed, first_seed + n):
+            path = folder / f"avatar-{seed:06d}.png"
+            part = path.with_name(f".{path.name}.part")
+            image = draw_avatar(seed, size)
+            try:
+                image.save(part, format="PNG")
+                part.replace(path)
+            except OSError as error:
+                raise DataError(f"cannot write {path}: {_reason(error)}") from error
+            paths.append(path)
+            advance(1)
+    return paths
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return "a file is in the way"
+    return error.strerror or str(error)

@@ -1,0 +1,201 @@
+"""Snapshots (inference) and states (resume): safetensors files that appear whole or not at all."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from animegan_cli.errors import SnapshotError
+from animegan_cli.networks import FAMILIES
+
+SNAPSHOT_FORMAT = "animegan-snapshot-1"
+STATE_FORMAT = "animegan-state-1"
+
+
+@dataclass(frozen=True)
+class NetworkShapes:
+    """All that is needed to build G and D: the family's name and both networks' arguments."""
+
+    family: str
+    G: dict[str, int]
+    D: dict[str, int]
+
+    def build(self, device: torch.device | str = "cpu") -> tuple[nn.Module, nn.Module]:
+        """Return a new G and D on a device.
+
+        Raises:
+            SnapshotError: if this version does not know the family.
+        """
+        if self.family not in FAMILIES:
+            raise SnapshotError(f"unknown network family {self.family!r}; a newer animegan has it")
+        generator, discriminator = FAMILIES[self.family]
+        with torch.device(device):
+            return generator(**self.G), discriminator(**self.D)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Trained networks and what is known of them.
+
+    Attributes:
+        G, D: the networks, in evaluation mode.
+        shapes: from which they were built.
+        recipe: name of the recipe that trained them, or ``imported``.
+        cur_nimg: real images seen in training.
+        hash: first 16 hexadecimal digits of the file's SHA-256.
+    """
+
+    G: nn.Module
+    D: nn.Module
+    shapes: NetworkShapes
+    recipe: str
+    cur_nimg: int
+    hash: str
+
+
+@dataclass
+class State:
+    """What a continued run needs: tensors by name, and counters."""
+
+    tensors: dict[str, Tensor]
+    counters: dict[str, Any] = field(default_factory=dict)
+
+
+def save_snapshot(
+    path: Path, G: nn.Module, D: nn.Module, shapes: NetworkShapes, recipe: str, cur_nimg: int
+) -> None:
+    """Write G and D with the metadata from which both are rebuilt."""
+    about = {"networks": asdict(shapes), "recipe": recipe, "cur_nimg": cur_nimg}
+    write_tensors(path, network_tensors("G", G) | network_tensors("D", D), SNAPSHOT_FORMAT, about)
+
+
+def load_snapshot(path: Path, device: torch.device | str = "cpu") -> Snapshot:
+    """Rebuild G and D from one file.
+
+    Raises:
+        SnapshotError: if the file is missing, damaged, no snapshot, or does not fit its metadata.
+    """
+    tensors, about = read_tensors(path, SNAPSHOT_FORMAT)
+    try:
+        shapes = NetworkShapes(**about["networks"])
+        G, D = shapes.build()
+        load_network("G", G, tensors)
+        load_network("D", D, tensors)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        return Snapshot(
+            G=G.to(device).eval().requires_grad_(False),
+            D=D.to(device).eval().requires_grad_(False),
+            shapes=shapes,
+            recipe=str(about["recipe"]),
+            cur_nimg=int(about["cur_nimg"]),
+            hash=digest,
+        )
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise SnapshotError(f"{path}: weights and metadata do not fit: {_first_line(error)}") from None
+
+
+
+def network_tensors(name: str, network: nn.Module) -> dict[str, Tensor]:
+    """Return a network's weights and statistics as ``name.key``."""
+    return {f"{name}.{key}": value for key, value in network.state_dict().items()}
+
+
+def optimizer_tensors(name: str, network: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
+    """Return an optimizer's tensors as ``name.parameter.key``."""
+    return {
+        f"{name}.{parameter_name}.{key}": value
+        for parameter_name, parameter in network.named_parameters()
+        for key, value in optimizer.state.get(parameter, {}).items()
+        if isinstance(value, Tensor)
+    }
+
+
+def load_network(name: str, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Load a network's tensors strictly."""
+    network.load_state_dict(_below(name, tensors), strict=True)
+
+
+@torch.no_grad()
+def load_optimizer(
+    name: str, network: nn.Module, optimizer: Optimizer, tensors: Mapping[str, Tensor]
+) -> None:
+    """Load an optimizer's tensors; its hyperparameters stay as built from the settings.
+
+    Raises:
+        SnapshotError: if some parameters have tensors and others lack one of the same kind.
+    """
+    found: dict[str, dict[str, Tensor]] = {}
+    for full_name, tensor in _below(name, tensors).items():
+        parameter_name, _, key = full_name.rpartition(".")
+        found.setdefault(parameter_name, {})[key] = tensor
+    kinds = {key for entry in found.values() for key in entry}
+    parameters = dict(network.named_parameters())
+    for parameter_name, parameter in parameters.items():
+        missing = kinds - found.get(parameter_name, {}).keys()
+        if missing:
+            raise SnapshotError(f"{name} has no {min(missing)} of {parameter_name}")
+        for key, tensor in found.get(parameter_name, {}).items():
+            if tensor.shape == parameter.shape:  # in the parameter's own memory layout
+                found[parameter_name][key] = torch.empty_like(parameter).copy_(tensor)
+    packed = optimizer.state_dict()
+    packed["state"] = {i: found[parameter] for i, parameter in enumerate(parameters) if found}
+    optimizer.load_state_dict(packed)
+
+
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], kind: str, about: Mapping[str, Any]
+) -> None:
+    """Write a safetensors file under a temporary name, flush it to the disk, then rename it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    plain = {name: t.detach().to("cpu").contiguous() for name, t in tensors.items()}
+    try:
+        save_file(plain, temporary, {"format": kind, "animegan": json.dumps(about)})
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    if os.name == "posix":  # the rename itself must survive a power cut
+        folder = os.open(path.parent, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+
+
+def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a file written by ``write_tensors``: tensors on the CPU, and its metadata.
+
+    Raises:
+        SnapshotError: if the file is missing, damaged or of another kind.
+    """
+    if not path.is_file():
+        raise SnapshotError(f"{path}: no such file")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != kind:
+                raise SnapshotError(
+                    f"{path}: not an {kind} file but {metadata.get('format', 'unmarked')}"
+                )
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return tensors, json.loads(metadata["animegan"])
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise SnapshotError(f"{path} is damaged: {_first_line(error)}") from None
+
+
+def _below(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    prefix = name + "."
+    return {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2]) or type(error).__name__

@@ -1,0 +1,207 @@
+"""The commands; each receives settings, imports the core function and calls it."""
+
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+
+from animegan_cli import __version__
+from animegan_cli.cli.console import RichReporter
+from animegan_cli.cli.options import Resolved, continued_run, with_settings
+from animegan_cli.errors import AnimeganError
+from animegan_cli.settings import Settings
+
+if TYPE_CHECKING:
+    import torch
+
+    from animegan_cli.checkpoints import Snapshot
+
+app = typer.Typer(
+    name="animegan",
+    help="Train a GAN on a folder of avatars, draw new ones and rank them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+stderr = Console(stderr=True)
+stdout = Console(highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Run the command line; every known error becomes one line on stderr and an exit status."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    try:
+        status = app(standalone_mode=False)
+    except AnimeganError as error:
+        status = _fail(str(error), error.exit_status)
+    except (typer.Abort, KeyboardInterrupt):
+        status = _fail("interrupted", 130)
+    except BrokenPipeError:  # the reader of our output has gone, as in `animegan ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 141
+    except Exception as error:
+        message = getattr(error, "format_message", None)  # click's usage errors
+        if message is None:
+            raise
+        status = _fail(message(), 2)
+    sys.exit(status or 0)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Train a GAN on a folder of avatars, draw new ones and rank them."""
+    if version:
+        stdout.print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+@with_settings(
+    "run", "data", "networks", "training", "length", "output", "machine", fill=continued_run
+)
+def train(
+    resolved: Resolved,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show settings, sizes and files; train nothing.")
+    ] = False,
+) -> None:
+    """Train on a folder or zip of images; the same command again continues the run."""
+    settings = resolved.settings
+    if dry_run:
+        from animegan_cli.cli.dry_run import show_plan
+
+        show_plan(resolved, stdout)
+        return
+    from animegan_cli.training_loop import train as run_training
+
+    result = run_training(settings, _reporter(settings))
+    if not settings.quiet:
+        stderr.print(
+            Panel(
+                f"{result.cur_nimg:,} images seen in {result.elapsed_sec / 60:.1f} minutes\n"
+                f"snapshot  {escape(str(result.snapshot))}\n"
+                f"sample    animegan sample --run {escape(str(result.run))}\n"
+                f"rank      animegan rank --run {escape(str(result.run))}",
+                title="trained",
+                expand=False,
+            )
+        )
+
+
+@app.command()
+@with_settings("sampling", "run", "drawing", "machine")
+def sample(resolved: Resolved) -> None:
+    """Draw images from a trained generator into one picture, or one PNG per seed."""
+    from animegan_cli import sampling
+
+    settings = resolved.settings
+    snapshot, path, device = _networks(settings)
+    written = sampling.sample(
+        snapshot,
+        sampling.choose_seeds(settings.seeds, settings.n),
+        grid=settings.grid or Path("sample.png"),
+        out=settings.out,
+        mean=settings.mean,
+        std=settings.std,
+        device=device,
+        total=sampling.count_seeds(settings.seeds, settings.n),
+        reporter=_reporter(settings),
+    )
+    files = {"grid": written.grid, "images": written.images}
+    about = {"snapshot": path, "snapshot_hash": snapshot.hash, "seeds": written.seeds}
+    _show(settings, {**files, **about}, written.grid)
+
+
+@app.command()
+@with_settings("ranking", "run", "drawing", "machine")
+def rank(resolved: Resolved) -> None:
+    """Draw many candidates, score them with the discriminator and keep the best."""
+    from animegan_cli import ranking, sampling
+
+    settings = resolved.settings
+    snapshot, path, device = _networks(settings)
+    ranked = ranking.rank(
+        snapshot,
+        sampling.choose_seeds(settings.seeds, settings.candidates),
+        settings.top_k,
+        grid=settings.grid or Path("result.png"),
+        out=settings.out,
+        mean=settings.mean,
+        std=settings.std,
+        device=device,
+        total=sampling.count_seeds(settings.seeds, settings.candidates),
+        reporter=_reporter(settings),
+    )
+    best = [{"seed": entry.seed, "score": entry.score} for entry in ranked.best]
+    files = {"grid": ranked.grid, "scores": ranked.scores, "images": ranked.images}
+    about = {"snapshot": path, "snapshot_hash": snapshot.hash, "candidates": ranked.candidates}
+    _show(settings, {**files, **about, "best": best}, ranked.grid, ranked.scores)
+
+
+@app.command(name="import")
+def import_weights(
+    generator: Annotated[Path, typer.Argument(metavar="netG.pth", help="Weights of G.")],
+    discriminator: Annotated[Path, typer.Argument(metavar="netD.pth", help="Weights of D.")],
+    output: Annotated[Path, typer.Option(help="Snapshot to write.")] = Path("imported.safetensors"),
+) -> None:
+    """Turn the classic lineage's old weight files into a snapshot to sample, rank or train from."""
+    from animegan_cli.lineage import import_snapshot
+
+    import_snapshot(generator, discriminator, output)
+    stdout.print(str(output), markup=False)
+
+
+@app.command()
+def avatars(
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write to.")],
+    n: Annotated[int, typer.Option("--n", min=1, help="Avatars to draw.")] = 2000,
+    first_seed: Annotated[int, typer.Option(min=0, help="Seed of the first; one each.")] = 0,
+    size: Annotated[int, typer.Option(min=16, max=1024, help="Width and height in pixels.")] = 96,
+) -> None:
+    """Write built-in avatars as PNG files: a data set that the package draws itself."""
+    from animegan_cli.avatars import write_avatars
+
+    write_avatars(folder, n, first_seed=first_seed, size=size, reporter=RichReporter(stderr))
+    stdout.print(str(folder), markup=False)
+
+
+def _networks(settings: Settings) -> "tuple[Snapshot, Path, torch.device]":
+    """Load the snapshot that the settings name, or the newest one of the run."""
+    from animegan_cli.checkpoints import load_snapshot
+    from animegan_cli.device import choose_device, set_threads
+    from animegan_cli.run_dir import find_snapshot
+
+    path = settings.snapshot or find_snapshot(settings.run)
+    device = choose_device(settings.device)
+    set_threads(settings.threads)
+    snapshot = load_snapshot(path, device)
+    _reporter(settings).note(f"drawing with {path} ({snapshot.cur_nimg:,} images seen)")
+    return snapshot, path, device
+
+
+def _show(settings: Settings, written: dict[str, Any], *files: Path) -> None:
+    if settings.json_output:
+        print(json.dumps(written, default=lambda value: str(value)))
+        return
+    for file in files:
+        stdout.print(str(file), markup=False)
+    if written["images"]:
+        stdout.print(f"{settings.out} ({len(written['images']):,} images)", markup=False)
+
+
+def _reporter(settings: Settings) -> RichReporter:
+    return RichReporter(stderr, settings.quiet)
+
+
+def _fail(message: str, status: int) -> int:
+    stderr.print(f"error: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+    return status

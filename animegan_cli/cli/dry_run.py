@@ -1,0 +1,49 @@
+"""What ``train --dry-run`` shows: settings and their origin, sizes, and the files to come."""
+
+from rich.console import Console
+from rich.table import Table
+
+from animegan_cli.data import list_images
+from animegan_cli.device import choose_device
+from animegan_cli.networks import parameter_count
+from animegan_cli.recipes import RECIPES
+from animegan_cli.run_dir import open_run
+from animegan_cli.settings import SECTIONS, train_fields
+from animegan_cli.sources import Resolved, flag_name
+from animegan_cli.training_loop import network_shapes
+
+
+def show_plan(resolved: Resolved, console: Console) -> None:
+    """Print what a training with these settings would use and write.
+
+    Raises:
+        AnimeganError: for everything that would also stop the training before its first step.
+    """
+    settings = resolved.settings
+    table = Table("setting", "value", "from", box=None, pad_edge=False)
+    for section, fields in train_fields(settings).items():
+        table.add_row(f"[bold]{SECTIONS[section].title}[/bold]", "", "")
+        for field, value in fields.items():
+            shown = "-" if value is None else str(value)
+            table.add_row(f"  {flag_name(field)}", shown, resolved.origin[field])
+    console.print(table)
+
+    run = open_run(settings.run, settings.recipe)
+    run.check_same(settings)
+    listing = list_images(settings.data)
+    shapes = network_shapes(settings)
+    G, D = shapes.build("meta")
+    states = run.states()
+    lines = {
+        "recipe": f"{settings.recipe}: {RECIPES[settings.recipe].summary}",
+        "device": str(choose_device(settings.device)),
+        "images": f"{len(listing):,} files in {listing.source}",
+        "G": f"{parameter_count(G):,} parameters",
+        "D": f"{parameter_count(D):,} parameters",
+        "run": f"{run.path} ({f'continues after {states[-1].stem}' if states else 'new'})",
+        "files": "settings.json stats.jsonl reals.png samples/fakes-NNNNNNNNN.png "
+        "snapshot-NNNNNNNNN.safetensors state-NNNNNNNNN.safetensors tensorboard/",
+    }
+    console.print()
+    for name, text in lines.items():
+        console.print(f"{name:8}{text}", markup=False)

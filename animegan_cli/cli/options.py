@@ -1,0 +1,121 @@
+"""Settings fields -> Typer options."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import typer
+from pydantic.fields import FieldInfo
+
+from animegan_cli.settings import SECTIONS, Settings
+from animegan_cli.sources import explicit_layers, first_value, flag_name, resolve
+from animegan_cli.sources import Layer as Layer
+from animegan_cli.sources import Resolved as Resolved
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", help="TOML file of settings.", metavar="FILE", show_default=False),
+]
+
+
+def with_settings(
+    *sections: str, fill: Callable[[list[Layer]], list[Layer]] = lambda layers: layers
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command one option for every field of some sections.
+
+    The command is called with ``resolved`` and with whatever other parameters it declares.
+    ``fill`` may add layers below what the user said, such as a continued run's settings.
+    """
+    fields = {
+        name: info for key in sections for name, info in SECTIONS[key].model_fields.items()
+    }
+    titles = {name: SECTIONS[key].title for key in sections for name in SECTIONS[key].model_fields}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def wrapper(**arguments: Any) -> None:
+            flags = {name: arguments.pop(name) for name in fields}
+            said = {name: value for name, value in flags.items() if value is not None}
+            layers = fill(explicit_layers(said, arguments.pop("config")))
+            command(resolved=resolve(layers), **arguments)
+
+        own = inspect.signature(command, eval_str=True).parameters
+        wrapper.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [parameter for name, parameter in own.items() if name != "resolved"]
+            + [_parameter(name, info, titles[name]) for name, info in fields.items()]
+            + [inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Config)]
+        )
+        return wrapper
+
+    return decorate
+
+
+def continued_run(layers: list[Layer]) -> list[Layer]:
+    """Add the settings of the run that ``--run`` names, if it exists, below what the user said.
+
+    A length that the user gives replaces the run's length as a whole.
+    """
+    from animegan_cli.run_dir import open_run
+
+    path = first_value(layers, "run")
+    if path is None:
+        return layers
+    stored = open_run(Path(path)).read_settings()
+    length = SECTIONS["length"].model_fields
+    if any(first_value(layers, field) is not None for field in length):
+        stored = {key: value for key, value in stored.items() if key not in length}
+    return [*layers, Layer("run", {key: v for key, v in stored.items() if key != "run"})]
+
+
+def _parameter(name: str, info: FieldInfo, panel: str) -> inspect.Parameter:
+    flag = flag_name(name)
+    if info.annotation is bool:
+        kind: Any = bool | None
+        names = (flag,) if flag == "--json" else (f"{flag}/--no-{flag[2:]}",)
+        metavar = None
+    else:  # text, so that pydantic alone judges values, whatever source they came from
+        kind, names, metavar = str | None, (flag,), _metavar(info)
+    default = info.get_default()
+    shown = "" if default in (None, False) else f" (default: {_shown(name, default)})"
+    option = typer.Option(
+        *names,
+        help=f"{info.description}{_bounds(info)}{shown}",
+        metavar=metavar,
+        show_default=False,
+        rich_help_panel=panel,
+    )
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[kind, option],  # type: ignore[valid-type]
+    )
+
+
+def _shown(name: str, default: object) -> str:
+    if isinstance(default, bool):
+        return flag_name(name)
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def _metavar(info: FieldInfo) -> str:
+    kinds = get_args(info.annotation) if get_origin(info.annotation) is not Literal else ()
+    kind = next((k for k in kinds if k is not type(None)), info.annotation)
+    if get_origin(kind) is Literal:
+        return "|".join(map(str, get_args(kind)))
+    return {int: "INTEGER", float: "NUMBER", Path: "PATH"}.get(kind, "TEXT")  # type: ignore[call-overload, no-any-return]
+
+
+def _bounds(info: FieldInfo) -> str:
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+    parts = [
+        f"{sign} {getattr(bound, name):g}"
+        for bound in info.metadata
+        for name, sign in signs.items()
+        if getattr(bound, name, None) is not None and abs(getattr(bound, name)) < 2**62
+    ]
+    return f" ({', '.join(parts)})" if parts else ""
+
+

@@ -1,0 +1,85 @@
+"""Reading one image file of any kind as a square of RGB bytes, without torch."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageColor, ImageOps
+
+from animegan_cli.errors import SettingsError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+Color = tuple[int, int, int]
+
+
+def parse_color(name: str) -> Color:
+    """Return a colour given as a CSS name or ``#rrggbb`` as (red, green, blue), 0 to 255.
+
+    Raises:
+        SettingsError: if it is no colour.
+    """
+    try:
+        return ImageColor.getrgb(name)[:3]
+    except ValueError:
+        raise SettingsError(f"--background {name}: use a colour name or #rrggbb") from None
+
+
+def read_image(
+    source: Path | bytes, size: int, fit: str = "crop", background: Color = (255, 255, 255)
+) -> NDArray[np.uint8]:
+    """Decode an image to bytes ``[size, size, 3]``, RGB, 0 to 255.
+
+    The first frame counts; EXIF orientation is honoured; transparency is laid over ``background``;
+    16-bit and CMYK images are converted by value. ``fit`` is ``crop`` (resize the short side and
+    cut out the centre) or ``pad`` (resize the long side and fill up with ``background``).
+
+    Raises:
+        OSError, ValueError, SyntaxError: whatever Pillow raises for a file that it cannot read.
+    """
+    with Image.open(source if isinstance(source, Path) else io.BytesIO(source)) as image:
+        if image.format == "JPEG" and fit == "crop":
+            image.draft(None, (size, size))  # decode large JPEGs at a reduced scale
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+    rgb = to_rgb(upright, background)
+    if rgb.size != (size, size):
+        if fit == "pad":
+            rgb = ImageOps.pad(rgb, (size, size), Image.Resampling.LANCZOS, color=background)
+        else:
+            rgb = ImageOps.fit(rgb, (size, size), Image.Resampling.LANCZOS)
+    return np.asarray(rgb)
+
+
+def to_rgb(image: Image.Image, background: Color) -> Image.Image:
+    """Convert an image of any mode to RGB, transparency over ``background``."""
+    if image.mode == "CMYK" and image.info.get("icc_profile"):
+        return _through_profile(image)
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        image = _to_eight_bits(image)
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        over = Image.new("RGBA", rgba.size, (*background, 255))
+        return Image.alpha_composite(over, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _through_profile(image: Image.Image) -> Image.Image:
+    profile = io.BytesIO(image.info["icc_profile"])
+    try:
+        converted = ImageCms.profileToProfile(
+            image, ImageCms.ImageCmsProfile(profile), ImageCms.createProfile("sRGB"), outputMode="RGB"
+        )
+    except ImageCms.PyCMSError:  # a damaged profile: the plain conversion still gives a picture
+        converted = None
+    return converted or image.convert("RGB")
+
+
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Scale deep grey to 8 bits: 16-bit integers by 1/257, floats from [0, 1] (or [0, 255])."""
+    values = np.asarray(image).astype(np.float64)
+    if image.mode == "F":
+        values = values * 255 if values.max(initial=0) <= 1 else values
+    elif image.mode != "I" or values.max(initial=0) > 255:
+        values = values / 257
+    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8), "L")

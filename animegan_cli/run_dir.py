@@ -1,0 +1,145 @@
+"""Names and paths inside a run folder; knows files, not tensors."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from animegan_cli.errors import SettingsError, SnapshotError
+from animegan_cli.settings import Settings, fixed_fields, train_fields
+
+RUNS = Path("runs")
+
+
+class RunDir:
+    """One run folder: where each of its files lives."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.settings = path / "settings.json"
+        self.stats = path / "stats.jsonl"
+        self.samples = path / "samples"
+        self.reals = path / "reals.png"
+        self.skipped = path / "skipped.txt"
+        self.tensorboard = path / "tensorboard"
+
+    def grid(self, cur_nimg: int) -> Path:
+        """Return the path of the fixed-noise grid at a number of images seen."""
+        return self.samples / f"fakes-{cur_nimg:09d}.png"
+
+    def snapshot(self, cur_nimg: int) -> Path:
+        """Return the path of the snapshot at a number of images seen."""
+        return self.path / f"snapshot-{cur_nimg:09d}.safetensors"
+
+    def state(self, cur_nimg: int) -> Path:
+        """Return the path of the state at a number of images seen."""
+        return self.path / f"state-{cur_nimg:09d}.safetensors"
+
+    def snapshots(self) -> list[Path]:
+        """Return all snapshots, oldest first."""
+        return sorted(self.path.glob("snapshot-*.safetensors"))
+
+    def states(self) -> list[Path]:
+        """Return all states, oldest first."""
+        return sorted(self.path.glob("state-*.safetensors"))
+
+    def read_settings(self) -> dict[str, Any]:
+        """Return the settings that the run was started with, flat; empty before the first start.
+
+        Raises:
+            SnapshotError: if the file is damaged.
+        """
+        if not self.settings.is_file():
+            return {}
+        try:
+            tables = json.loads(self.settings.read_text("utf-8"))
+            flat = {key: value for table in tables.values() for key, value in table.items()}
+        except (ValueError, AttributeError) as error:
+            raise SnapshotError(f"{self.settings} is damaged: {error}") from None
+        return {key: value for key, value in flat.items() if key in Settings.model_fields}
+
+    def write_settings(self, settings: Settings) -> None:
+        """Write the settings of ``train``, by section."""
+        temporary = self.settings.with_suffix(".tmp")
+        temporary.write_text(json.dumps(train_fields(settings), indent=2) + "\n", "utf-8")
+        temporary.replace(self.settings)
+
+    def check_same(self, settings: Settings) -> None:
+        """Refuse to continue the run with settings that would make it another run.
+
+        The place of the images may change, not their content: that is checked by their digest.
+
+        Raises:
+            SettingsError: with every field that differs, then and now.
+        """
+        then = self.read_settings()
+        now = settings.model_dump(mode="json")
+        differing = [
+            f"{field} (run: {then[field]}, now: {now[field]})"
+            for field in fixed_fields()
+            if field in then and field != "data" and then[field] != now[field]
+        ]
+        if differing:
+            raise SettingsError(
+                f"{self.path} was started with other settings: {', '.join(differing)}; "
+                "leave them out to continue it, or choose another --run"
+            )
+
+
+def newest_run(runs: Path = RUNS) -> RunDir:
+    """Return the run under ``runs`` that was written to last.
+
+    Raises:
+        SnapshotError: if there is none.
+    """
+    found = [path.parent for path in runs.glob("*/settings.json")]
+    if not found:
+        raise SnapshotError(f"no run in {runs.absolute()}; train one, or name one with --run")
+    return RunDir(max(found, key=_last_written))
+
+
+def next_free_run(recipe: str, runs: Path = RUNS) -> RunDir:
+    """Return the first unused ``runs/NNN-recipe``."""
+    numbers = [int(path.name[:3]) for path in runs.glob("[0-9][0-9][0-9]-*")]
+    return RunDir(runs / f"{max(numbers, default=-1) + 1:03d}-{recipe}")
+
+
+def open_run(path: Path | None, recipe: str = "classic") -> RunDir:
+    """Return the run that ``--run`` names: a path, ``latest``, or the next free one if None.
+
+    Raises:
+        SnapshotError: if the path is in use for something else.
+    """
+    if path is None:
+        return next_free_run(recipe)
+    if path == Path("latest"):
+        return newest_run()
+    if path.exists() and not path.is_dir():
+        raise SnapshotError(f"--run {path}: is a file; name a folder")
+    if path.is_dir() and any(path.iterdir()) and not (path / "settings.json").is_file():
+        raise SnapshotError(f"--run {path}: is no run and not empty; name another folder")
+    return RunDir(path)
+
+
+def find_snapshot(run: Path | None, runs: Path = RUNS) -> Path:
+    """Return the newest snapshot of a run, or of the newest run that has one if None.
+
+    Raises:
+        SnapshotError: if there is none.
+    """
+    if run is not None and run != Path("latest"):
+        if not run.is_dir():
+            raise SnapshotError(f"--run {run}: no such folder")
+        found = RunDir(run).snapshots()
+        if not found:
+            raise SnapshotError(f"--run {run}: no snapshot in it yet; --snapshot names a file")
+        return found[-1]
+    found = sorted(runs.glob("*/snapshot-*.safetensors"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise SnapshotError(
+            f"no snapshot in {runs.absolute()}; train a run, or name one with --run or --snapshot"
+        )
+    return found[-1]
+
+
+def _last_written(run: Path) -> float:
+    return max(path.stat().st_mtime for path in run.iterdir())

@@ -1,0 +1,73 @@
+"""What a run writes down as it goes: statistics, TensorBoard events and image grids."""
+
+import json
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from animegan_cli.run_dir import RunDir
+from animegan_cli.sampling import grid_of, save_png
+
+
+class RunLog:
+    """Writes ``stats.jsonl``, TensorBoard events and grids of one run.
+
+    Continued at ``cur_nimg``, it first forgets what an interrupted process wrote beyond that.
+    """
+
+    def __init__(self, run: RunDir, cur_nimg: int = 0) -> None:
+        self.run = run
+        run.samples.mkdir(parents=True, exist_ok=True)
+        _forget_beyond(run, cur_nimg)
+        self._stats = run.stats.open("a", encoding="utf-8")
+        self._events = SummaryWriter(str(run.tensorboard), purge_step=cur_nimg)  # type: ignore[no-untyped-call]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stats.close()
+        self._events.close()  # type: ignore[no-untyped-call]
+
+    def tick(self, stats: Mapping[str, float]) -> None:
+        """Write one line of statistics; ``stats`` holds ``cur_nimg``."""
+        self._stats.write(json.dumps(stats) + "\n")
+        self._stats.flush()
+        step = int(stats["cur_nimg"])
+        for name, value in stats.items():
+            if name != "cur_nimg":
+                self._events.add_scalar(name, value, step)  # type: ignore[no-untyped-call]
+        self._events.flush()  # type: ignore[no-untyped-call]
+
+    def grid(self, images: Tensor, cur_nimg: int) -> None:
+        """Write uint8 images ``[N, 3, S, S]`` drawn from the fixed noise as a grid."""
+        pixels = grid_of(images)
+        save_png(pixels, self.run.grid(cur_nimg))
+        self._events.add_image("fakes", pixels, cur_nimg, dataformats="HWC")  # type: ignore[no-untyped-call]
+
+
+def _forget_beyond(run: RunDir, cur_nimg: int) -> None:
+    for grid in run.samples.glob("fakes-*.png"):
+        if int(grid.stem.removeprefix("fakes-")) > cur_nimg:
+            grid.unlink()
+    if not run.stats.is_file():
+        return
+    kept = []
+    for line in run.stats.read_text("utf-8").splitlines():
+        try:
+            if json.loads(line)["cur_nimg"] <= cur_nimg:
+                kept.append(line + "\n")
+        except (ValueError, KeyError):  # half a line, from a process that was killed
+            continue
+    temporary = run.stats.with_name(f".{run.stats.name}.{os.getpid()}.tmp")
+    temporary.write_text("".join(kept), "utf-8")
+    temporary.replace(run.stats)
