@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,14 +62,6 @@ class Snapshot:
     hash: str
 
 
-@dataclass
-class State:
-    """What a continued run needs: tensors by name, and counters."""
-
-    tensors: dict[str, Tensor]
-    counters: dict[str, Any] = field(default_factory=dict)
-
-
 def save_snapshot(
     path: Path, G: nn.Module, D: nn.Module, shapes: NetworkShapes, recipe: str, cur_nimg: int
 ) -> None:
@@ -100,8 +92,9 @@ def load_snapshot(path: Path, device: torch.device | str = "cpu") -> Snapshot:
             hash=digest,
         )
     except (KeyError, TypeError, RuntimeError) as error:
-        raise SnapshotError(f"{path}: weights and metadata do not fit: {_first_line(error)}") from None
-
+        raise SnapshotError(
+            f"{path}: weights and metadata do not fit: {_first_line(error)}"
+        ) from None
 
 
 def network_tensors(name: str, network: nn.Module) -> dict[str, Tensor]:
@@ -162,6 +155,8 @@ def write_tensors(
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise SnapshotError(f"cannot write {path}: {_first_line(error)}") from None
     finally:
         temporary.unlink(missing_ok=True)
     if os.name == "posix":  # the rename itself must survive a power cut

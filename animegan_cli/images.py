@@ -68,7 +68,10 @@ def _through_profile(image: Image.Image) -> Image.Image:
     profile = io.BytesIO(image.info["icc_profile"])
     try:
         converted = ImageCms.profileToProfile(
-            image, ImageCms.ImageCmsProfile(profile), ImageCms.createProfile("sRGB"), outputMode="RGB"
+            image,
+            ImageCms.ImageCmsProfile(profile),
+            ImageCms.createProfile("sRGB"),
+            outputMode="RGB",
         )
     except ImageCms.PyCMSError:  # a damaged profile: the plain conversion still gives a picture
         converted = None

@@ -71,8 +71,12 @@ class RunDir:
         Raises:
             SettingsError: with every field that differs, then and now.
         """
+        if not self.states():
+            return
         then = self.read_settings()
-        now = settings.model_dump(mode="json")
+        now = {
+            key: value for table in train_fields(settings).values() for key, value in table.items()
+        }
         differing = [
             f"{field} (run: {then[field]}, now: {now[field]})"
             for field in fixed_fields()

@@ -24,7 +24,7 @@ class RunLog:
         run.samples.mkdir(parents=True, exist_ok=True)
         _forget_beyond(run, cur_nimg)
         self._stats = run.stats.open("a", encoding="utf-8")
-        self._events = SummaryWriter(str(run.tensorboard), purge_step=cur_nimg)  # type: ignore[no-untyped-call]
+        self._events = SummaryWriter(str(run.tensorboard), purge_step=cur_nimg)
 
     def __enter__(self) -> Self:
         return self
@@ -36,7 +36,7 @@ class RunLog:
         traceback: TracebackType | None,
     ) -> None:
         self._stats.close()
-        self._events.close()  # type: ignore[no-untyped-call]
+        self._events.close()
 
     def tick(self, stats: Mapping[str, float]) -> None:
         """Write one line of statistics; ``stats`` holds ``cur_nimg``."""
@@ -45,14 +45,14 @@ class RunLog:
         step = int(stats["cur_nimg"])
         for name, value in stats.items():
             if name != "cur_nimg":
-                self._events.add_scalar(name, value, step)  # type: ignore[no-untyped-call]
-        self._events.flush()  # type: ignore[no-untyped-call]
+                self._events.add_scalar(name, value, step)
+        self._events.flush()
 
     def grid(self, images: Tensor, cur_nimg: int) -> None:
         """Write uint8 images ``[N, 3, S, S]`` drawn from the fixed noise as a grid."""
         pixels = grid_of(images)
         save_png(pixels, self.run.grid(cur_nimg))
-        self._events.add_image("fakes", pixels, cur_nimg, dataformats="HWC")  # type: ignore[no-untyped-call]
+        self._events.add_image("fakes", pixels, cur_nimg, dataformats="HWC")
 
 
 def _forget_beyond(run: RunDir, cur_nimg: int) -> None:

@@ -49,6 +49,9 @@ def parse_seeds(text: str) -> list[range]:
     return ranges
 
 
+UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
+
+
 class Section(BaseModel):
     """A group of fields; what may differ when a run is continued says so."""
 
@@ -63,8 +66,9 @@ class DataSettings(Section):
 
     title: ClassVar[str] = "Data"
 
-    data: Path | None = Field(
-        None, description="Folder (searched recursively) or zip of images; built-in avatars if none."
+    data: UserPath | None = Field(
+        None,
+        description="Folder (searched recursively) or zip of images; built-in avatars if none.",
     )
     size: Annotated[int, AfterValidator(_image_size)] = Field(
         96, description="Width and height of the images in pixels, 3 * 2^k or 2^k, 16 to 256."
@@ -102,7 +106,10 @@ class TrainingSettings(Section):
         0.8, gt=0, le=1, description="Target of D for real images, and of G for its own."
     )
     fake_label: float = Field(
-        0.0, ge=0, lt=1, description="Target of D for generated images; not 0 shifts what is learnt."
+        0.0,
+        ge=0,
+        lt=1,
+        description="Target of D for generated images; not 0 shifts what is learnt.",
     )
     g_optimizer: Literal["adam", "sgd"] = Field("adam", description="Optimizer of G.")
     d_optimizer: Literal["adam", "sgd"] = Field("sgd", description="Optimizer of D.")
@@ -114,7 +121,7 @@ class TrainingSettings(Section):
     d_iter_step: int = Field(1, ge=1, description="Update D in every such iteration.")
     g_iter_step: int = Field(1, ge=1, description="Update G in every such iteration.")
     seed: int = Field(0, ge=0, lt=2**63, description="All randomness of the run follows from it.")
-    init: Path | None = Field(
+    init: UserPath | None = Field(
         None, description="Snapshot whose weights a new run starts from (see animegan import)."
     )
 
@@ -138,7 +145,7 @@ class RunSettings(Section):
     title: ClassVar[str] = "Run"
     fixed_in_a_run: ClassVar[bool] = False
 
-    run: Path | None = Field(
+    run: UserPath | None = Field(
         None, description="Run folder, or 'latest'; the next free runs/NNN-recipe for a new run."
     )
 
@@ -173,7 +180,7 @@ class RuntimeSettings(Section):
         "auto", description="auto, cpu, cuda, cuda:N or mps."
     )
     threads: int = Field(0, ge=0, le=4096, description="CPU threads; 0 leaves the choice to torch.")
-    cache_dir: Path | None = Field(
+    cache_dir: UserPath | None = Field(
         None, description="Folder for decoded images; the user's cache folder if not given."
     )
     strict: bool = Field(False, description="Stop at the first unreadable image, do not skip it.")
@@ -186,7 +193,7 @@ class SnapshotSettings(Section):
     title: ClassVar[str] = "Networks"
     fixed_in_a_run: ClassVar[bool] = False
 
-    snapshot: Path | None = Field(
+    snapshot: UserPath | None = Field(
         None, description="Snapshot to draw with; the newest of the run if not given."
     )
     mean: float = Field(0.0, description="Mean of the noise z.")
@@ -194,8 +201,10 @@ class SnapshotSettings(Section):
     seeds: Annotated[str, AfterValidator(_seeds)] | None = Field(
         None, description="Seeds to draw, such as 1,5,10-20; 0 up to the number asked for if none."
     )
-    out: Path | None = Field(None, description="Folder for one PNG per image, named by its seed.")
-    grid: Path | None = Field(
+    out: UserPath | None = Field(
+        None, description="Folder for one PNG per image, named by its seed."
+    )
+    grid: UserPath | None = Field(
         None, description="Picture of all images (sample.png or result.png if not given)."
     )
     json_output: bool = Field(
@@ -260,8 +269,14 @@ def section_of(field: str) -> str:
 
 
 def train_fields(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return what ``settings.json`` holds: the sections of ``train``, as plain JSON values."""
+    """Return what ``settings.json`` holds: the sections of ``train``, as plain JSON values.
+
+    Paths are absolute, so that a run can be continued from any folder.
+    """
     values = settings.model_dump(mode="json")
+    for field, value in settings:
+        if isinstance(value, Path):
+            values[field] = str(value.absolute())
     return {
         name: {field: values[field] for field in SECTIONS[name].model_fields}
         for name in TRAIN_SECTIONS

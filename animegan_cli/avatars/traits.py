@@ -9,7 +9,6 @@ from animegan_cli.avatars.palettes import (
     CLOTHES,
     EYES,
     HAIRS,
-    SKINS,
     brightness,
     distance,
     rgb,

@@ -14,9 +14,10 @@ from rich.panel import Panel
 
 from animegan_cli import __version__
 from animegan_cli.cli.console import RichReporter
-from animegan_cli.cli.options import Resolved, continued_run, with_settings
+from animegan_cli.cli.options import continued_run, with_settings
 from animegan_cli.errors import AnimeganError
 from animegan_cli.settings import Settings
+from animegan_cli.sources import Resolved
 
 if TYPE_CHECKING:
     import torch
@@ -46,6 +47,9 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output has gone, as in `animegan ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 141
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        status = _fail(f"{where}{error.strerror or error}", 2)
     except Exception as error:
         message = getattr(error, "format_message", None)  # click's usage errors
         if message is None:

@@ -2,17 +2,16 @@
 
 import functools
 import inspect
+import types
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
 
-from animegan_cli.settings import SECTIONS, Settings
-from animegan_cli.sources import explicit_layers, first_value, flag_name, resolve
-from animegan_cli.sources import Layer as Layer
-from animegan_cli.sources import Resolved as Resolved
+from animegan_cli.settings import SECTIONS
+from animegan_cli.sources import Layer, explicit_layers, first_value, flag_name, resolve
 
 Config = Annotated[
     Path | None,
@@ -28,9 +27,7 @@ def with_settings(
     The command is called with ``resolved`` and with whatever other parameters it declares.
     ``fill`` may add layers below what the user said, such as a continued run's settings.
     """
-    fields = {
-        name: info for key in sections for name, info in SECTIONS[key].model_fields.items()
-    }
+    fields = {name: info for key in sections for name, info in SECTIONS[key].model_fields.items()}
     titles = {name: SECTIONS[key].title for key in sections for name in SECTIONS[key].model_fields}
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -45,7 +42,11 @@ def with_settings(
         wrapper.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [parameter for name, parameter in own.items() if name != "resolved"]
             + [_parameter(name, info, titles[name]) for name, info in fields.items()]
-            + [inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Config)]
+            + [
+                inspect.Parameter(
+                    "config", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Config
+                )
+            ]
         )
         return wrapper
 
@@ -62,7 +63,8 @@ def continued_run(layers: list[Layer]) -> list[Layer]:
     path = first_value(layers, "run")
     if path is None:
         return layers
-    stored = open_run(Path(path)).read_settings()
+    run = open_run(Path(path).expanduser())
+    stored = run.read_settings() if run.states() else {}
     length = SECTIONS["length"].model_fields
     if any(first_value(layers, field) is not None for field in length):
         stored = {key: value for key, value in stored.items() if key not in length}
@@ -90,7 +92,7 @@ def _parameter(name: str, info: FieldInfo, panel: str) -> inspect.Parameter:
         name,
         inspect.Parameter.KEYWORD_ONLY,
         default=None,
-        annotation=Annotated[kind, option],  # type: ignore[valid-type]
+        annotation=Annotated[kind, option],
     )
 
 
@@ -101,11 +103,12 @@ def _shown(name: str, default: object) -> str:
 
 
 def _metavar(info: FieldInfo) -> str:
-    kinds = get_args(info.annotation) if get_origin(info.annotation) is not Literal else ()
-    kind = next((k for k in kinds if k is not type(None)), info.annotation)
+    kind: Any = info.annotation
+    while get_origin(kind) in (Annotated, types.UnionType, Union):
+        kind = get_args(kind)[0]
     if get_origin(kind) is Literal:
         return "|".join(map(str, get_args(kind)))
-    return {int: "INTEGER", float: "NUMBER", Path: "PATH"}.get(kind, "TEXT")  # type: ignore[call-overload, no-any-return]
+    return {int: "INTEGER", float: "NUMBER", Path: "PATH"}.get(kind, "TEXT")
 
 
 def _bounds(info: FieldInfo) -> str:
@@ -117,5 +120,3 @@ def _bounds(info: FieldInfo) -> str:
         if getattr(bound, name, None) is not None and abs(getattr(bound, name)) < 2**62
     ]
     return f" ({', '.join(parts)})" if parts else ""
-
-

@@ -7,6 +7,7 @@ replace that one layer by another doubling (kernel 4, stride 2, padding 1), as i
 Channels double towards 4 x 4 up to 8 * width, which is where the published networks are.
 """
 
+import itertools
 from typing import NamedTuple
 
 import torch
@@ -85,7 +86,7 @@ class Discriminator(nn.Module):
             nn.Conv2d(3, widths[0], *outer_layer(size), bias=False),
             nn.LeakyReLU(0.2, inplace=True),
         ]
-        for below, above in zip(widths, widths[1:], strict=False):
+        for below, above in itertools.pairwise(widths):
             layers += [
                 nn.Conv2d(below, above, 4, 2, 1, bias=False),
                 nn.BatchNorm2d(above),
