@@ -19,6 +19,7 @@ from animegan_cli.networks import FAMILIES
 
 SNAPSHOT_FORMAT = "animegan-snapshot-1"
 STATE_FORMAT = "animegan-state-1"
+_METADATA = "animegan"
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,8 @@ def write_tensors(
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     plain = {name: t.detach().to("cpu").contiguous() for name, t in tensors.items()}
     try:
-        save_file(plain, temporary, {"format": kind, "animegan": json.dumps(about)})
+        # One entry only: safetensors writes several in an order that changes with the process.
+        save_file(plain, temporary, {_METADATA: json.dumps({"format": kind, **about})})
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -175,15 +177,17 @@ def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
         raise SnapshotError(f"{path}: no such file")
     try:
         with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != kind:
-                raise SnapshotError(
-                    f"{path}: not an {kind} file but {metadata.get('format', 'unmarked')}"
-                )
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return tensors, json.loads(metadata["animegan"])
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise SnapshotError(f"{path} is damaged: {_first_line(error)}") from None
+            about = json.loads((file.metadata() or {}).get(_METADATA, "{}"))
+            if about.get("format") != kind:
+                found = about.get("format", "another program's")
+                raise SnapshotError(f"{path}: is {found} and not {kind}")
+            # Copies: what safetensors returns is the mapped file itself.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+        return tensors, about
+    except (SafetensorError, OSError, ValueError) as error:
+        raise SnapshotError(
+            f"{path}: damaged, or no safetensors file: {_first_line(error)}"
+        ) from None
 
 
 def _below(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

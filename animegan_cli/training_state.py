@@ -46,8 +46,9 @@ class TrainingState:
         for name, tensor in tensors.items():
             if not torch.isfinite(tensor).all():
                 raise DivergedError(
-                    f"{name} is not finite after {self.cur_nimg:,} images; nothing of that was "
-                    "saved; start again from the last state with lower --g-lr and --d-lr"
+                    f"{name} is not finite after {self.cur_nimg:,} images; what was saved before "
+                    "is whole: start a new run with --init and a snapshot of this one, and with "
+                    "lower --g-lr and --d-lr"
                 )
 
 

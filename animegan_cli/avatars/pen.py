@@ -18,7 +18,9 @@ _CUBIC = [
     ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
     for t in (i / _STEPS for i in range(1, _STEPS + 1))
 ]
-_CIRCLE = [(math.cos(i * math.tau / 28), math.sin(i * math.tau / 28)) for i in range(28)]
+_CIRCLE, _WHEEL = (
+    [(math.cos(i * math.tau / n), math.sin(i * math.tau / n)) for i in range(n)] for n in (28, 80)
+)
 
 
 def path(start: Point, *segments: Sequence[float]) -> Shape:
@@ -43,7 +45,7 @@ def path(start: Point, *segments: Sequence[float]) -> Shape:
 
 def oval(x: float, y: float, rx: float, ry: float) -> Shape:
     """Outline an ellipse."""
-    return [(x + rx * c, y + ry * s) for c, s in _CIRCLE]
+    return [(x + rx * c, y + ry * s) for c, s in (_CIRCLE if rx < 14 else _WHEEL)]
 
 
 def mirror(shape: Shape) -> Shape:

@@ -52,10 +52,10 @@ CHOICES: dict[str, Weights] = {
     "blush": {"none": 5, "soft": 6, "lines": 2, "across": 1, "freckles": 1},
     "mark": {"none": 12, "mole": 2, "lip-mole": 1, "plaster": 1},
     "glasses": {
-        "none": 16, "round": 2, "square": 2, "half": 1, "oval": 1, "tinted": 1, "patch": 1,
+        "none": 30, "round": 3, "square": 2, "half": 1, "oval": 1, "tinted": 1, "patch": 1,
     },
     "hat": {
-        "none": 14, "cap": 2, "beanie": 2, "witch": 2, "beret": 2, "headphones": 2, "ribbon": 3,
+        "none": 16, "cap": 2, "beanie": 2, "witch": 2, "beret": 2, "headphones": 2, "ribbon": 3,
         "cat-ears": 3, "pins": 3, "horns": 2, "flowers": 3, "headband": 2, "crown": 1,
     },
     "outfit": {
@@ -128,8 +128,9 @@ def choose_traits(rng: random.Random) -> Traits:
         picked["ahoge"] = "none"
         while picked["back"] in _TOP_HAIR:
             picked["back"] = _pick(rng, CHOICES["back"])
-    if picked["hat"] == "crown" and picked["back"] == "top-bun":
-        picked["back"] = "bob"
+    if picked["hat"] == "crown":
+        picked["ahoge"] = "none"
+        picked["back"] = picked["back"].replace("top-bun", "bob")
     if picked["eye_mood"] in ("happy", "calm", "wink") and picked["glasses"] in ("tinted", "patch"):
         picked["glasses"] = "none"
     while not _stands_out(picked["hair"], picked["backdrop"]):
@@ -144,13 +145,13 @@ def choose_traits(rng: random.Random) -> Traits:
         tilt=rng.uniform(-7, 7),
         turn=rng.uniform(-1.6, 1.6),
         shift=rng.uniform(-2.5, 2.5),
-        zoom=rng.uniform(1.0, 1.13),
+        zoom=rng.uniform(1.05, 1.19),
         gaze=(rng.uniform(-0.9, 0.9), rng.uniform(-0.4, 0.5)),
         volume=rng.uniform(0.98, 1.07),
         hue=rng.uniform(-0.02, 0.02),
         saturation=rng.uniform(-0.14, 0.14),
         value=rng.uniform(-0.07, 0.05),
-        eye_size=rng.uniform(0.92, 1.1),
+        eye_size=rng.uniform(1.0, 1.16),
         eye_gap=rng.uniform(-0.7, 0.7),
         lines=rng.getrandbits(32),
     )

@@ -1,0 +1,184 @@
+"""Folders and zips become one memory map, once; the order of images follows from an address."""
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import FACES, write_photos
+from PIL import Image
+
+from animegan_cli import data
+from animegan_cli.data import ImageSet, Order, list_images, normalize, open_images
+from animegan_cli.errors import DataError
+
+
+def opened(source: Path | None, tmp_path: Path, **options: object) -> ImageSet:
+    return open_images(list_images(source), 16, cache_dir=tmp_path / "c", **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def decodes(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Every file that is decoded."""
+    seen: list[object] = []
+    read = data.read_image
+
+    def counting(source: object, *rest: object) -> object:
+        seen.append(source)
+        return read(source, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(data, "read_image", counting)
+    return seen
+
+
+def test_folders_are_searched_whatever_the_case(photos: Path, tmp_path: Path) -> None:
+    (photos / "deep" / "er").mkdir(parents=True)
+    (photos / "000.png").rename(photos / "deep" / "er" / "x.PNG")
+    (photos / "notes.txt").write_text("no image")
+    (photos / ".hidden.png").write_bytes(b"")
+    assert len(opened(photos, tmp_path)) == 10
+
+
+def test_zip_and_folder_hold_the_same(photos: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "photos.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in reversed(sorted(photos.iterdir())):
+            file.write(path, f"faces/{path.name}")
+        file.writestr("__MACOSX/faces/000.png", b"junk")
+    assert opened(archive, tmp_path).digest == opened(photos, tmp_path).digest
+
+
+def test_a_second_start_decodes_nothing_and_a_changed_folder_does(
+    photos: Path, tmp_path: Path, decodes: list[object]
+) -> None:
+    first = opened(photos, tmp_path)
+    assert len(decodes) == 10
+    again = opened(photos, tmp_path)
+    assert len(decodes) == 10
+    assert (first.pixels == again.pixels).all() and first.digest == again.digest
+    Image.new("RGB", (16, 16), "red").save(photos / "003.png")
+    changed = opened(photos, tmp_path)
+    assert len(decodes) == 20
+    assert changed.digest != first.digest
+    assert tuple(changed.pixels[3, 8, 8]) == (255, 0, 0)
+    assert len(list((tmp_path / "c").iterdir())) == 2  # the older map is gone
+
+
+@pytest.mark.parametrize("option", [{"fit": "pad"}, {"background": "#000000"}])
+def test_the_cache_knows_what_it_was_made_with(
+    photos: Path, tmp_path: Path, decodes: list[object], option: dict[str, str]
+) -> None:
+    opened(photos, tmp_path)
+    opened(photos, tmp_path, **option)
+    opened(photos, tmp_path)
+    assert len(decodes) == 20
+
+
+def test_unreadable_files_are_skipped_and_named(photos: Path, tmp_path: Path) -> None:
+    whole = (photos / "004.png").read_bytes()
+    (photos / "004.png").write_bytes(whole[: len(whole) // 2])
+    (photos / "005.png").write_bytes(b"this is text")
+    (photos / "006.png").write_bytes(b"")
+    (photos / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    images = opened(photos, tmp_path)
+    assert len(images) == 7
+    assert [name for name, _ in images.skipped] == ["004.png", "005.png", "006.png", "gone.png"]
+    reasons = dict(images.skipped)
+    assert "truncated" in reasons["004.png"]
+    assert reasons["005.png"] == "not an image that Pillow can read"
+    assert reasons["gone.png"] == "No such file or directory"
+    for start in (1, 2):  # fresh, and from the cache
+        with pytest.raises(DataError, match=r"--strict: 004\.png cannot be read: .*truncated"):
+            opened(photos, tmp_path / ("x" if start == 1 else ""), strict=True)
+
+
+def test_strict_leaves_no_half_cache(photos: Path, tmp_path: Path) -> None:
+    (photos / "005.png").write_bytes(b"this is text")
+    with pytest.raises(DataError):
+        opened(photos, tmp_path, strict=True)
+    assert list((tmp_path / "c").iterdir()) == []
+
+
+def test_what_is_wrong_with_the_folder_is_said(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(DataError, match="no images found; expected files ending in .bmp"):
+        list_images(empty)
+    with pytest.raises(DataError, match="no such folder or zip file"):
+        list_images(tmp_path / "missing")
+    file = tmp_path / "a.txt"
+    file.write_text("text")
+    with pytest.raises(DataError, match="neither a folder nor a zip file"):
+        list_images(file)
+    (empty / "a.png").write_bytes(b"text")
+    with pytest.raises(DataError, match="none of the 1 image files in .* can be read"):
+        opened(empty, tmp_path)
+
+
+def test_a_cache_that_cannot_be_written(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "c").write_text("a file in the way")
+    with pytest.raises(DataError, match="--cache-dir chooses another folder"):
+        opened(photos, tmp_path)
+
+
+def test_many_files_in_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "_DECODE_WINDOW", 7)
+    few = opened(write_photos(tmp_path / "many", 30), tmp_path)
+    monkeypatch.setattr(data, "_DECODE_WINDOW", 512)
+    assert few.digest == opened(tmp_path / "many", tmp_path / "other").digest
+
+
+def test_built_in_avatars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "BUILT_IN_AVATARS", 12)
+    images = opened(None, tmp_path)
+    assert images.pixels.shape == (12, 16, 16, 3)
+    assert len({image.tobytes() for image in images.pixels}) == 12
+
+
+def test_the_order_visits_every_image_once_an_epoch() -> None:
+    order = Order(10, seed=3)
+    for epoch in range(3):
+        indices, _ = order.at(epoch * 10, 10)
+        assert sorted(indices) == list(range(10))
+    assert list(order.at(0, 10)[0]) != list(order.at(10, 10)[0])
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 4, 7, 10, 23])
+def test_the_order_does_not_depend_on_the_batch_size_or_the_start(batch_size: int) -> None:
+    whole = Order(10, seed=3).at(0, 46)
+    parts = [Order(10, seed=3).at(start, batch_size) for start in range(0, 46, batch_size)]
+    for i in (0, 1):
+        joined = np.concatenate([part[i] for part in parts])[:46]
+        assert (joined == whole[i]).all()
+
+
+def test_flips() -> None:
+    flips = Order(1000, seed=3).at(0, 1000)[1]
+    assert 400 < flips.sum() < 600
+    assert (flips != Order(1000, seed=3).at(1000, 1000)[1]).any()
+    assert not Order(1000, seed=3, mirror=False).at(0, 1000)[1].any()
+    assert (Order(1000, seed=4).at(0, 1000)[1] != flips).any()
+
+
+def test_batches_are_normalized_and_flipped() -> None:
+    pixels = np.arange(2 * 16 * 16 * 3, dtype=np.uint32).astype(np.uint8).reshape(2, 16, 16, 3)
+    batch = ImageSet(pixels, "", []).batch(np.array([1, 0]))
+    assert batch.shape == (2, 3, 16, 16)
+    values = normalize(batch, torch.tensor([True, False]))
+    assert float(values[1, 2, 3, 4]) == pytest.approx(pixels[0, 3, 4, 2] / 127.5 - 1, abs=1e-6)
+    assert float(values[0, 2, 3, 4]) == pytest.approx(pixels[1, 3, 15 - 4, 2] / 127.5 - 1, abs=1e-6)
+    assert normalize(torch.tensor([0, 255], dtype=torch.uint8)).tolist() == [-1, 1]
+
+
+@pytest.mark.faces
+def test_real_faces(tmp_path: Path) -> None:
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for path in sorted(FACES.iterdir())[:40]:
+        shutil.copy(path, folder)
+    images = open_images(list_images(folder), 96, cache_dir=tmp_path / "c")
+    assert images.pixels.shape == (40, 96, 96, 3)
+    with Image.open(folder / "00007.jpg") as face:
+        assert (images.pixels[7] == np.asarray(face)).all()

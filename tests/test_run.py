@@ -1,0 +1,177 @@
+"""What a run folder holds when training ends, and how long it lasts."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import TINY_FLAGS, Cli, error_line
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from animegan_cli import data, run_dir, training_loop
+from animegan_cli.checkpoints import load_snapshot
+from animegan_cli.errors import AnimeganError, SettingsError, SnapshotError
+from animegan_cli.reporting import NullReporter
+from animegan_cli.run_dir import find_snapshot, next_free_run, open_run
+from animegan_cli.settings import Settings
+
+Make = Callable[..., Settings]
+
+
+def test_a_run_holds_all_that_the_readme_says(cli: Cli, photos: Path, tmp_path: Path) -> None:
+    (photos / "broken.png").write_bytes(b"no image")
+    result = cli("train", "--data", photos, *TINY_FLAGS, "--epochs", 3, "--tick-kimg", "0.012")
+    assert result.returncode == 0, result.stderr
+    run = tmp_path / "runs" / "000-classic"
+    names = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
+    events = {name for name in names if name.startswith("tensorboard/")}
+    assert len(events) == 1
+    assert names - events == {
+        "settings.json",
+        "stats.jsonl",
+        "reals.png",
+        "skipped.txt",
+        "samples/fakes-000000000.png",  # before training, and one an epoch
+        "samples/fakes-000000012.png",
+        "samples/fakes-000000020.png",
+        "samples/fakes-000000032.png",
+        "snapshot-000000032.safetensors",
+        "state-000000032.safetensors",
+    }
+    stored = json.loads((run / "settings.json").read_text())
+    assert stored["data"]["data"] == str(photos)
+    assert stored["training"]["batch_size"] == 4
+    assert (run / "skipped.txt").read_text() == "broken.png\tnot an image that Pillow can read\n"
+    lines = [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
+    assert [line["cur_nimg"] for line in lines] == [12, 24]
+    expected = {"cur_nimg", "epoch", "loss_D", "loss_G", "D_real", "D_fake"}
+    assert lines[0].keys() == expected | {"images_per_sec", "elapsed_sec"}
+    assert lines[0]["epoch"] == 1.2
+    board = EventAccumulator(str(run / "tensorboard"))
+    board.Reload()
+    assert {"loss_D", "loss_G", "D_real", "D_fake", "images_per_sec"} <= set(
+        board.Tags()["scalars"]
+    )
+    assert [event.step for event in board.Scalars("loss_D")] == [12, 24]
+    assert board.Scalars("loss_G")[0].value == pytest.approx(lines[0]["loss_G"])
+    assert [event.step for event in board.Images("fakes")] == [0, 12, 20, 32]
+    with Image.open(run / "samples" / "fakes-000000032.png") as grid:
+        assert grid.size == (8 * 18 + 2, 8 * 18 + 2)
+    assert "warning: skipped 1 of 11 files that cannot be read: broken.png" in result.stderr
+    assert f"animegan sample --run {Path('runs/000-classic')}" in result.stderr
+
+
+def test_the_next_run_gets_the_next_number(tmp_path: Path) -> None:
+    assert next_free_run("classic", tmp_path).path.name == "000-classic"
+    (tmp_path / "007-modern").mkdir()
+    assert next_free_run("classic", tmp_path).path.name == "008-classic"
+
+
+def test_quiet_and_not(cli: Cli, photos: Path) -> None:
+    flags = ["--data", photos, *TINY_FLAGS, "--total-kimg", "0.008", "--tick-kimg", "0.004"]
+    loud = cli("train", *flags)
+    assert loud.stdout == ""
+    assert "4 images  epoch 0.400  loss_D " in loud.stderr
+    assert "\x1b" not in loud.stderr
+    silent = cli("train", *flags, "--quiet")
+    assert (silent.returncode, silent.stdout, silent.stderr) == (0, "", "")
+
+
+def test_length_by_minutes_counts_all_starts(tiny: Make) -> None:
+    result = training_loop.train(tiny(total_kimg=None, minutes=0.01))
+    assert result.cur_nimg > 0 and 0.6 <= result.elapsed_sec < 30
+    again = training_loop.train(tiny(total_kimg=None, minutes=0.01))
+    assert again == result
+
+
+def test_the_first_limit_ends_the_run(tiny: Make) -> None:
+    assert training_loop.train(tiny(total_kimg=1, epochs=2, minutes=9)).cur_nimg == 20
+
+
+def test_a_grid_is_drawn_in_evaluation_mode(tiny: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    modes, drawn = [], training_loop.in_passes
+
+    def watch(G: torch.nn.Module, *rest: object) -> torch.Tensor:
+        before = {key: value.clone() for key, value in G.state_dict().items()}
+        handle = G.register_forward_hook(lambda module, *_: modes.append(module.training))
+        images = drawn(G, *rest)  # type: ignore[arg-type]
+        handle.remove()
+        assert G.training
+        assert all(torch.equal(before[key], value) for key, value in G.state_dict().items())
+        return images
+
+    monkeypatch.setattr(training_loop, "in_passes", watch)
+    training_loop.train(tiny())
+    assert set(modes) == {False}
+
+
+def test_a_new_run_starts_from_a_snapshot(tiny: Make, tmp_path: Path) -> None:
+    first = training_loop.train(tiny())
+    settings = tiny(init=first.snapshot, run=tmp_path / "second", g_lr=1e-12, d_lr=1e-12)
+    second = training_loop.train(settings)
+    before, after = load_snapshot(first.snapshot), load_snapshot(second.snapshot)
+    for old, new in zip(before.G.parameters(), after.G.parameters(), strict=True):
+        torch.testing.assert_close(old, new, rtol=0, atol=1e-6)
+    with pytest.raises(SettingsError, match="its networks are"):
+        training_loop.train(tiny(init=first.snapshot, run=tmp_path / "third", width=5))
+
+
+def test_out_of_memory_names_the_flag(tiny: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(training_loop, "train_step", fail)
+    with pytest.raises(AnimeganError, match="out of memory on cpu at --batch-size 4"):
+        training_loop.train(tiny())
+
+
+def test_folders_that_are_no_runs(cli: Cli, tmp_path: Path, photos: Path) -> None:
+    assert "is no run and not empty" in error_line(cli("train", "--run", photos))
+    assert "is a file" in error_line(cli("train", "--run", photos / "000.png"))
+    assert "no run in" in error_line(cli("train", "--run", "latest"))
+    assert "no such folder or zip file" in error_line(cli("train", "--data", "nowhere"))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "settings.json").write_text("{")
+    (tmp_path / "run" / "state-000000004.safetensors").write_text("")
+    assert "settings.json is damaged" in error_line(cli("train", "--run", "run"))
+
+
+def test_latest_is_the_run_written_to_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for age, name in enumerate(("001-a", "000-b")):
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True)
+        for file in ("settings.json", "snapshot-000000004.safetensors"):
+            (folder / file).write_text("{}")
+            os.utime(folder / file, (1e9 - age, 1e9 - age))
+    assert open_run(Path("latest")).path == Path("runs/001-a")
+    assert find_snapshot(None) == Path("runs/001-a/snapshot-000000004.safetensors")
+    assert find_snapshot(Path("runs/000-b")).parent.name == "000-b"
+    with pytest.raises(SnapshotError, match="no such folder"):
+        find_snapshot(Path("runs/002-c"))
+    (tmp_path / "runs" / "000-b" / "snapshot-000000004.safetensors").unlink()
+    with pytest.raises(SnapshotError, match="no snapshot in it yet"):
+        find_snapshot(Path("runs/000-b"))
+    with pytest.raises(SnapshotError, match="no snapshot in"):
+        find_snapshot(None, tmp_path / "nowhere")
+    assert Path("runs") == run_dir.RUNS
+
+
+def test_built_in_avatars_are_named_in_one_line(
+    tiny: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = []
+
+    class Listening(NullReporter):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    monkeypatch.setattr(data, "BUILT_IN_AVATARS", 12)
+    training_loop.train(tiny(data=None), Listening())
+    assert notes == [
+        "no --data given: learning from 12 built-in avatars",
+        "12 images of 16 x 16 pixels",
+    ]

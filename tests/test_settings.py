@@ -1,0 +1,168 @@
+"""Settings and the five places that they come from."""
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Cli, error_line
+
+from animegan_cli.errors import SettingsError
+from animegan_cli.recipes import RECIPES
+from animegan_cli.settings import SECTIONS, Settings, TrainingSettings, parse_seeds, section_of
+from animegan_cli.sources import explicit_layers, flag_name, resolve
+
+
+def resolved(flags: dict[str, object], config: Path | None = None) -> dict[str, object]:
+    return resolve(explicit_layers(flags, config)).settings.model_dump()
+
+
+def test_every_field_says_what_it_is_once() -> None:
+    names = [name for section in SECTIONS.values() for name in section.model_fields]
+    assert len(names) == len(set(names)) == len(Settings.model_fields)
+    for name, info in Settings.model_fields.items():
+        assert info.description and info.description.endswith("."), name
+
+
+def test_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text("[training]\nrecipe = 'classic-adam'\nbatch_size = 8\ng_lr = 0.01\nseed = 5\n")
+    monkeypatch.setenv("ANIMEGAN_BATCH_SIZE", "16")
+    monkeypatch.setenv("ANIMEGAN_G_LR", "0.02")
+    settled = resolve(explicit_layers({"batch_size": "32"}, file))
+    assert settled.settings.batch_size == 32
+    assert settled.settings.g_lr == 0.02
+    assert settled.settings.seed == 5
+    assert settled.settings.g_iter_step == 5
+    assert settled.settings.z_dim == 100
+    expected = {
+        "batch_size": "flag",
+        "g_lr": "environment",
+        "seed": str(file),
+        "g_iter_step": "recipe classic-adam",
+        "z_dim": "default",
+    }
+    assert {name: settled.origin[name] for name in expected} == expected
+
+
+def test_recipes_set_only_training_fields() -> None:
+    for recipe in RECIPES.values():
+        assert recipe.values.keys() <= TrainingSettings.model_fields.keys()
+        Settings(**recipe.values)
+
+
+def test_the_published_recipes() -> None:
+    classic = resolved({})
+    assert classic["recipe"] == "classic"
+    assert (classic["g_optimizer"], classic["d_optimizer"]) == ("adam", "sgd")
+    assert (classic["real_label"], classic["fake_label"]) == (0.8, 0.0)
+    adam = resolved({"recipe": "classic-adam"})
+    assert (adam["g_optimizer"], adam["d_optimizer"]) == ("adam", "adam")
+    assert (adam["batch_size"], adam["d_iter_step"], adam["g_iter_step"]) == (256, 1, 5)
+    assert (adam["g_lr"], adam["d_lr"], adam["beta1"], adam["beta2"]) == (2e-4, 2e-4, 0.5, 0.999)
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        ({"batch_size": "0"}, "--batch-size 0: input should be greater than or equal to 2"),
+        ({"size": "100"}, "--size 100: use one of 16, 24, 32, 48, 64, 96, 128, 192, 256"),
+        ({"g_lr": "nan"}, "--g-lr nan: input should be a finite number"),
+        ({"device": "gpu"}, "--device gpu: use auto, cpu, cuda, cuda:N or mps"),
+        ({"seeds": "3-1"}, "--seeds 3-1: 3-1 is no range of seeds from 0 to 2^63 - 1"),
+        ({"seeds": "a"}, "--seeds a: seeds look like 1,5,10-20"),
+        ({"recipe": "x"}, "--recipe x: input should be 'classic' or 'classic-adam'"),
+    ],
+)
+def test_values_out_of_range_name_the_flag(flags: dict[str, object], line: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        resolved(flags)
+    assert str(caught.value) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("batchsize = 3", "unknown key 'batchsize'; did you mean batch_size?"),
+        ("[train]\nseed = 3", "unknown table [train]; use one of data, networks, training"),
+        ("[data]\nseed = 3", "'seed' belongs in [training], not [data]"),
+        ("seed = ", "not a TOML file"),
+        ("width = 0", "width = 0: input should be greater than or equal to 1"),
+    ],
+)
+def test_mistakes_in_a_file_name_the_file(tmp_path: Path, text: str, line: str) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        resolved({}, file)
+    assert str(file) in str(caught.value) and line in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"nothing\.toml: no such file"):
+        resolved({}, tmp_path / "nothing.toml")
+
+
+def test_mistakes_in_the_environment(cli: Cli) -> None:
+    line = error_line(cli("train", ANIMEGAN_BATCHSIZE="3"))
+    wanted = "unknown environment variable ANIMEGAN_BATCHSIZE; did you mean ANIMEGAN_BATCH_SIZE?"
+    assert line == wanted
+    line = error_line(cli("train", ANIMEGAN_WIDTH="x"))
+    assert line.startswith("ANIMEGAN_WIDTH=x: input should be a valid integer")
+
+
+def test_flags_that_do_not_exist(cli: Cli) -> None:
+    assert error_line(cli("train", "--widht", 3)).startswith("No such option: --widht")
+    assert error_line(cli("paint")).startswith("No such command 'paint'")
+
+
+def test_flag_names() -> None:
+    assert flag_name("batch_size") == "--batch-size"
+    assert flag_name("json_output") == "--json"
+    assert section_of("batch_size") == "training"
+
+
+def test_seeds() -> None:
+    assert [seed for span in parse_seeds("1,5, 10-12") for seed in span] == [1, 5, 10, 11, 12]
+
+
+def test_help_shows_every_field_of_train(cli: Cli) -> None:
+    text = cli("train", "--help", COLUMNS="240").stdout
+    for name in ("data", "networks", "training", "length", "run", "output", "machine"):
+        for field, info in SECTIONS[name].model_fields.items():
+            assert flag_name(field) in text
+            assert info.description in text
+    assert "(default: 96)" in text
+    assert "(>= 2, <= 65536)" in text
+
+
+def test_dry_run_shows_origins_and_trains_nothing(cli: Cli, photos: Path, tmp_path: Path) -> None:
+    before = set(tmp_path.rglob("*"))
+    result = cli("train", "--data", photos, "--dry-run", "--seed", 9, ANIMEGAN_G_LR="0.001")
+    assert result.returncode == 0, result.stderr
+    rows = {row.split()[0]: row.split()[1:] for row in result.stdout.splitlines() if row.split()}
+    assert rows["--seed"] == ["9", "flag"]
+    assert rows["--g-lr"] == ["0.001", "environment"]
+    assert rows["--beta1"] == ["0.5", "recipe", "classic"]
+    assert rows["--width"] == ["64", "default"]
+    assert rows["G"] == ["3,578,432", "parameters"]
+    assert rows["D"] == ["2,767,296", "parameters"]
+    assert rows["images"][0] == "10"
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_settings_json_is_a_config(cli: Cli, tiny: object, tmp_path: Path) -> None:
+    from animegan_cli.settings import train_fields
+
+    tables = train_fields(tiny())  # type: ignore[operator]
+    text = "".join(
+        f"[{table}]\n"
+        + "".join(f"{k} = {json.dumps(v)}\n" for k, v in fields.items() if v is not None)
+        for table, fields in tables.items()
+    )
+    file = tmp_path / "again.toml"
+    file.write_text(text)
+    assert train_fields(Settings(**_plain(resolved({}, file)))) == tables
+
+
+def _plain(values: dict[str, object]) -> dict[str, object]:
+    return {key: value for key, value in values.items() if value is not None}
