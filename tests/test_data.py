@@ -44,7 +44,7 @@ def test_folders_are_searched_whatever_the_case(photos: Path, tmp_path: Path) ->
 def test_zip_and_folder_hold_the_same(photos: Path, tmp_path: Path) -> None:
     archive = tmp_path / "photos.zip"
     with zipfile.ZipFile(archive, "w") as file:
-        for path in reversed(sorted(photos.iterdir())):
+        for path in sorted(photos.iterdir(), reverse=True):
             file.write(path, f"faces/{path.name}")
         file.writestr("__MACOSX/faces/000.png", b"junk")
     assert opened(archive, tmp_path).digest == opened(photos, tmp_path).digest
@@ -104,7 +104,7 @@ def test_strict_leaves_no_half_cache(photos: Path, tmp_path: Path) -> None:
 def test_what_is_wrong_with_the_folder_is_said(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(DataError, match="no images found; expected files ending in .bmp"):
+    with pytest.raises(DataError, match=r"no images found; expected files ending in \.bmp"):
         list_images(empty)
     with pytest.raises(DataError, match="no such folder or zip file"):
         list_images(tmp_path / "missing")
@@ -113,7 +113,7 @@ def test_what_is_wrong_with_the_folder_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="neither a folder nor a zip file"):
         list_images(file)
     (empty / "a.png").write_bytes(b"text")
-    with pytest.raises(DataError, match="none of the 1 image files in .* can be read"):
+    with pytest.raises(DataError, match=r"none of the 1 image files in .* can be read"):
         opened(empty, tmp_path)
 
 

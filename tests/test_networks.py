@@ -17,8 +17,13 @@ def test_published_parameter_counts() -> None:
 def test_published_layers() -> None:
     def shapes(network: torch.nn.Module) -> list[tuple[int, ...]]:
         return [
-            (layer.in_channels, layer.out_channels, *layer.kernel_size[:1], *layer.stride[:1])
-            + (*layer.padding[:1],)
+            (
+                layer.in_channels,
+                layer.out_channels,
+                *layer.kernel_size[:1],
+                *layer.stride[:1],
+                *layer.padding[:1],
+            )
             for layer in network.modules()
             if isinstance(layer, torch.nn.Conv2d | torch.nn.ConvTranspose2d)
         ]

@@ -1,7 +1,6 @@
 """A continued run equals one never stopped, bit for bit, however it was stopped."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -107,9 +106,8 @@ def test_signals_save_the_state(
     flags = ["--data", photos, *TINY_FLAGS, *OFTEN, "--run", "run"]
     process = started(tmp_path, *flags, "--total-kimg", 1000)
     deadline = time.monotonic() + 60
-    while not (tmp_path / "run" / "stats.jsonl").is_file() or not os.path.getsize(
-        tmp_path / "run" / "stats.jsonl"
-    ):
+    stats = tmp_path / "run" / "stats.jsonl"
+    while not (stats.is_file() and stats.stat().st_size):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signum)
@@ -169,7 +167,7 @@ def test_a_damaged_state_gives_way_to_the_one_before(tiny: Make) -> None:
     assert all(torch.equal(whole[name], tensor) for name, tensor in final_state(run.path).items())
     for state in (older, newest):
         state.write_bytes(b"")
-    with pytest.raises(SnapshotError, match="no state in .* can be read"):
+    with pytest.raises(SnapshotError, match=r"no state in .* can be read"):
         training_loop.train(settings)
 
 

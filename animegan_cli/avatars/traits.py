@@ -73,7 +73,7 @@ CHOICES: dict[str, Weights] = {
 }  # fmt: skip
 
 CLOSED_HATS = frozenset({"cap", "beanie", "witch", "beret"})
-_TOP_HAIR = frozenset({"twin-buns", "top-bun"})
+_TOP_HAIR = frozenset({"twin-buns", "top-bun", "spiky"})  # what a closed hat cannot cover
 
 
 @dataclass(frozen=True)

