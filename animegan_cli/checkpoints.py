@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from animegan_cli.atomic import written_whole
 from animegan_cli.errors import SnapshotError
 from animegan_cli.networks import FAMILIES
 
@@ -149,18 +150,16 @@ def write_tensors(
     path: Path, tensors: Mapping[str, Tensor], kind: str, about: Mapping[str, Any]
 ) -> None:
     """Write a safetensors file under a temporary name, flush it to the disk, then rename it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     plain = {name: t.detach().to("cpu").contiguous() for name, t in tensors.items()}
+    # One entry of metadata: safetensors writes several in an order that changes with the process.
+    metadata = {_METADATA: json.dumps({"format": kind, **about})}
     try:
-        # One entry only: safetensors writes several in an order that changes with the process.
-        save_file(plain, temporary, {_METADATA: json.dumps({"format": kind, **about})})
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with written_whole(path) as temporary:
+            save_file(plain, temporary, metadata)
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
     except (OSError, SafetensorError) as error:
         raise SnapshotError(f"cannot write {path}: {_first_line(error)}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
     if os.name == "posix":  # the rename itself must survive a power cut
         folder = os.open(path.parent, os.O_RDONLY)
         os.fsync(folder)

@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from animegan_cli.atomic import written_whole
 from animegan_cli.avatars import draw_avatar
 from animegan_cli.device import generator
 from animegan_cli.errors import DataError
@@ -228,9 +229,8 @@ def _decode(
             return _reason(error)
 
     count, skipped, digest = 0, [], hashlib.blake2b(digest_size=16)
-    temporary = file.with_suffix(f".{os.getpid()}.tmp")
     what = "Drawing avatars" if listing.read is _draw else "Decoding images"
-    try:
+    with written_whole(file) as temporary:
         with (
             temporary.open("wb") as pixels,
             ThreadPoolExecutor(os.cpu_count()) as pool,
@@ -254,12 +254,9 @@ def _decode(
                 f"none of the {len(listing):,} image files in {listing.source} can be read; "
                 f"the first: {skipped[0][0]}: {skipped[0][1]}"
             )
-        temporary.replace(file)
+    with written_whole(file.with_suffix(".json")) as temporary:
         meta = {"count": count, "digest": digest.hexdigest(), "skipped": skipped}
         temporary.write_text(json.dumps(meta), "utf-8")
-        temporary.replace(file.with_suffix(".json"))
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _reason(error: Exception) -> str:

@@ -1,6 +1,6 @@
 """Reading the classic lineage's old weight files (plain state dicts of netG and netD)."""
 
-import pickle
+import warnings
 from pathlib import Path
 
 import torch
@@ -43,11 +43,14 @@ def _read(path: Path) -> list[Tensor]:
     if not path.is_file():
         raise SnapshotError(f"{path}: no such file")
     try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of pickle protocols, before it fails
+            weights = torch.load(path, map_location="cpu", weights_only=True)
         tensors = [t for key, t in weights.items() if not key.endswith("num_batches_tracked")]
-    except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SnapshotError(f"{path}: not a plain state dict of tensors: {reason}") from None
+    except Exception:  # the reader raises whatever the bytes make it raise
+        raise SnapshotError(
+            f"{path}: damaged, or holds more than the tensors of a state dict; "
+            "save it again with torch.save(netG.state_dict(), ...)"
+        ) from None
     if not tensors or not all(isinstance(tensor, Tensor) for tensor in tensors):
         raise SnapshotError(f"{path}: not a plain state dict of tensors")
     return tensors

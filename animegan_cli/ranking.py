@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from animegan_cli.atomic import written_whole
 from animegan_cli.checkpoints import Snapshot
 from animegan_cli.data import normalize
 from animegan_cli.errors import DataError
@@ -94,10 +95,10 @@ def rank(
     kept = TopK(top_k)
     count = 0
     scores = grid.with_name("scores.csv")
-    temporary = scores.with_name(".scores.csv.tmp")
     try:
         grid.parent.mkdir(parents=True, exist_ok=True)
         with (
+            written_whole(scores) as temporary,
             temporary.open("w", newline="", encoding="utf-8") as file,
             (reporter or NullReporter()).task("Ranking", total=total) as advance,
         ):
@@ -111,11 +112,8 @@ def rank(
                     table.writerow([seed, f"{score:.6g}"])
                 count += len(batch.seeds)
                 advance(len(batch.seeds))
-        temporary.replace(scores)
     except OSError as error:
         raise DataError(f"cannot write {scores}: {error.strerror or error}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
     best = kept.best()
     order = [entry.seed for entry in best]
     about = provenance(snapshot, mean, std)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from animegan_cli.atomic import written_whole
 from animegan_cli.errors import SettingsError, SnapshotError
 from animegan_cli.settings import Settings, fixed_fields, train_fields
 
@@ -59,9 +60,8 @@ class RunDir:
 
     def write_settings(self, settings: Settings) -> None:
         """Write the settings of ``train``, by section."""
-        temporary = self.settings.with_suffix(".tmp")
-        temporary.write_text(json.dumps(train_fields(settings), indent=2) + "\n", "utf-8")
-        temporary.replace(self.settings)
+        with written_whole(self.settings) as temporary:
+            temporary.write_text(json.dumps(train_fields(settings), indent=2) + "\n", "utf-8")
 
     def check_same(self, settings: Settings) -> None:
         """Refuse to continue the run with settings that would make it another run.

@@ -1,7 +1,6 @@
 """What a run writes down as it goes: statistics, TensorBoard events and image grids."""
 
 import json
-import os
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
@@ -9,6 +8,7 @@ from typing import Self
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from animegan_cli.atomic import written_whole
 from animegan_cli.run_dir import RunDir
 from animegan_cli.sampling import grid_of, save_png
 
@@ -68,6 +68,5 @@ def _forget_beyond(run: RunDir, cur_nimg: int) -> None:
                 kept.append(line + "\n")
         except (ValueError, KeyError):  # half a line, from a process that was killed
             continue
-    temporary = run.stats.with_name(f".{run.stats.name}.{os.getpid()}.tmp")
-    temporary.write_text("".join(kept), "utf-8")
-    temporary.replace(run.stats)
+    with written_whole(run.stats) as temporary:
+        temporary.write_text("".join(kept), "utf-8")

@@ -20,6 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor, nn
 from torchvision.utils import make_grid
 
+from animegan_cli.atomic import written_whole
 from animegan_cli.checkpoints import Snapshot
 from animegan_cli.device import noise
 from animegan_cli.errors import DataError
@@ -172,14 +173,10 @@ def save_png(pixels: NDArray[np.uint8], path: Path, text: Mapping[str, str] | No
     chunks = PngInfo()
     for key, value in (text or {}).items():
         chunks.add_text(key, value)
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with written_whole(path) as temporary:
             Image.fromarray(pixels).save(temporary, "PNG", pnginfo=chunks)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror or error}") from None
 

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "animegan_cli"
 LAYERS = [
-    {"__init__", "errors", "settings", "recipes", "sources", "reporting", "signals"},
+    {"__init__", "errors", "settings", "recipes", "sources", "reporting", "signals", "atomic"},
     {"device", "images", "avatars", "data", "networks", "objectives", "meters"},
     {"run_dir", "checkpoints", "lineage", "metrics"},
     {"sampling"},

@@ -1,7 +1,6 @@
 """The commands; each receives settings, imports the core function and calls it."""
 
 import json
-import os
 import sys
 import warnings
 from pathlib import Path
@@ -44,9 +43,6 @@ def main() -> None:
         status = _fail(str(error), error.exit_status)
     except (typer.Abort, KeyboardInterrupt):
         status = _fail("interrupted", 130)
-    except BrokenPipeError:  # the reader of our output has gone, as in `animegan ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 141
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         status = _fail(f"{where}{error.strerror or error}", 2)

@@ -5,6 +5,8 @@ A damaged file counts as none; one that cannot be written costs time at the next
 
 import json
 import os
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,7 @@ def write_json(file: Path, value: Any) -> bool:
     return _write(file, lambda temporary: temporary.write_text(json.dumps(value), "utf-8"))
 
 
-def _write(file: Path, write: Any) -> bool:
+def _write(file: Path, write: Callable[[Path], object]) -> bool:
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -52,5 +54,6 @@ def _write(file: Path, write: Any) -> bool:
     except (OSError, SafetensorError):
         return False
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return True

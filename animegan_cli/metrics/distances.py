@@ -4,15 +4,14 @@ What torch-fidelity has is taken from it; density and coverage it has not.
 """
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from animegan_cli.metrics.statistics import BLOCK, Gaussian, neighbour_radii
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+Metric = Callable[..., dict[str, float]]  # torch-fidelity's functions carry no types
 
 KID_SUBSETS = 100
 KID_SUBSET_SIZE = 500
@@ -28,7 +27,7 @@ def frechet(a: Gaussian, b: Gaussian) -> float:
     """
     from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_statistics_to_metric
 
-    metric: Callable[..., dict[str, float]] = fid_statistics_to_metric
+    metric: Metric = fid_statistics_to_metric
     return metric(vars(a), vars(b), verbose=False)[KEY_METRIC_FID]
 
 
@@ -50,7 +49,7 @@ def kid(
 
     n = min(len(real), len(fake))
     m = min(KID_SUBSET_SIZE, n // 2)
-    metric: Callable[..., dict[str, float]] = kid_features_to_metric
+    metric: Metric = kid_features_to_metric
     found = metric(
         fake,
         real,
@@ -76,7 +75,7 @@ def precision_recall(
         prc_features_to_metric,
     )
 
-    metric: Callable[..., dict[str, float]] = prc_features_to_metric
+    metric: Metric = prc_features_to_metric
     found = metric(
         fake,
         real,

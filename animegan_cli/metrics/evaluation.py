@@ -71,11 +71,11 @@ class Report:
         """Say the distance beside its floor and ceiling; KID where there is no Frechet distance."""
         known = self.yours.frechet is not None
         floor, yours, noise = (
-            _distance(s.frechet) if s.frechet is not None else f"{s.kid:.4f}"
+            _distance(s.frechet) if s.frechet is not None else f"{s.kid:.3g}"
             for s in (self.floor, self.yours, self.noise)
         )
         metric = "Frechet distance" if known else "KID"
-        error = "" if known else f" +- {self.yours.kid_stderr:.4f}"
+        error = "" if known else f" +- {self.yours.kid_stderr:.2g}"
         return (
             f"floor {floor}, yours {yours}{error}, noise {noise} ({metric}, "
             f"{self.network} at {self.resize} px, n = {self.n}, seed {self.seed})"
@@ -113,7 +113,7 @@ def evaluate(
     folder = cache_dir or Path(platformdirs.user_cache_dir("animegan"))
     wanted = _enough(min(n, len(real) // 2), "real images", 2)
     with reporter.task("Features of generated images", total=wanted) as advance:
-        generated = network.features(_first(fake, wanted), advance)
+        generated = network.features(_between(fake, 0, wanted), advance)
     n_used = _enough(len(generated), "generated images", 1)
     halves = _real_features(real, 2 * n_used, network, seed, folder, reporter)
     reference, other = halves[::2], halves[1::2]  # interleaved: a larger n keeps both as they are
@@ -210,10 +210,6 @@ def _enough(n: int, what: str, sets: int) -> int:
     return n
 
 
-def _first(batches: Iterable[Tensor], count: int) -> Iterator[Tensor]:
-    return _between(batches, 0, count)
-
-
 def _between(batches: Iterable[Tensor], start: int, stop: int) -> Iterator[Tensor]:
     """Yield images number ``start`` up to ``stop`` of batches, drawing none beyond."""
     seen = 0
@@ -228,8 +224,11 @@ def _between(batches: Iterable[Tensor], start: int, stop: int) -> Iterator[Tenso
 
 def _notes(n: int, n_used: int, n_real: int, network: FeatureNetwork) -> Iterator[str]:
     if n_used < n:
-        short = f"{n_real:,} real images make two sets" if n_real // 2 == n_used else "no more came"
-        yield f"n = {n_used:,}, not {n:,}: {short}"
+        real_end = n_used == n_real // 2
+        short = (
+            f"the {n_real:,} real images make two sets" if real_end else "no more generated images"
+        )
+        yield f"n = {n_used:,} and not {n:,}: {short}"
     if n_used <= network.dim:
         yield (
             f"no Frechet distance: {n_used:,} images do not determine the covariance of "

