@@ -36,7 +36,7 @@ class EfficientNetLite2(FeatureExtractorBase):
         feature_extractor_weights_path: Any = None,
         **kwargs: object,
     ) -> None:
-        super().__init__(name, features_list)
+        super().__init__(name, features_list)  # type: ignore[no-untyped-call]
         build: Builder = EfficientNet.from_name
         self.network = build("efficientnet-lite2", image_size=RESIZE)
         state = torch.load(feature_extractor_weights_path, "cpu", weights_only=True)
