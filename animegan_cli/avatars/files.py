@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from animegan_cli.atomic import written_whole
 from animegan_cli.avatars.drawing import draw_avatar
 from animegan_cli.errors import DataError
 from animegan_cli.reporting import NullReporter, Reporter
@@ -17,8 +18,7 @@ def write_avatars(
 ) -> list[Path]:
     """Draw ``n`` avatars into ``folder``, one ``avatar-<seed>.png`` each; return the paths.
 
-    Every file is written beside its place and moved there whole, so that a stop in between
-    leaves no broken image. An existing file of the same name is replaced.
+    A stop in between leaves no broken image. An existing file of the same name is replaced.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -28,11 +28,10 @@ def write_avatars(
     with (reporter or NullReporter()).task("Drawing avatars", total=n) as advance:
         for seed in range(first_seed, first_seed + n):
             path = folder / f"avatar-{seed:06d}.png"
-            part = path.with_name(f".{path.name}.part")
             image = draw_avatar(seed, size)
             try:
-                image.save(part, format="PNG")
-                part.replace(path)
+                with written_whole(path) as temporary:
+                    image.save(temporary, format="PNG")
             except OSError as error:
                 raise DataError(f"cannot write {path}: {_reason(error)}") from error
             paths.append(path)

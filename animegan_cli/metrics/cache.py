@@ -4,9 +4,7 @@ A damaged file counts as none; one that cannot be written costs time at the next
 """
 
 import json
-import os
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from animegan_cli.atomic import written_whole
 
 CACHE_VERSION = 1
 
@@ -46,14 +46,10 @@ def write_json(file: Path, value: Any) -> bool:
 
 
 def _write(file: Path, write: Callable[[Path], object]) -> bool:
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        temporary.replace(file)
+        with written_whole(file) as temporary:
+            write(temporary)
     except (OSError, SafetensorError):
         return False
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
     return True
