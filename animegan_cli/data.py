@@ -11,7 +11,7 @@ import os
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,22 +52,37 @@ class ImageSet:
     """Decoded images.
 
     Attributes:
-        pixels: memory map ``[N, S, S, 3]``, uint8, RGB.
+        pixels: memory map ``[M, S, S, 3]``, uint8, RGB.
         digest: hash of all pixels; two sets with the same digest are the same.
         skipped: (name, reason) of every file that could not be read.
+        rows: which rows of ``pixels`` belong to the set, ``[N]``; all if None.
     """
 
     pixels: NDArray[np.uint8]
     digest: str
     skipped: list[tuple[str, str]]
+    rows: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
-        return len(self.pixels)
+        return len(self.pixels if self.rows is None else self.rows)
 
     def batch(self, indices: NDArray[np.int64], device: torch.device | str = "cpu") -> Tensor:
         """Return images ``[N, 3, S, S]`` as uint8 on a device, in the memory order NHWC."""
-        rows = torch.from_numpy(self.pixels[indices])
-        return rows.to(device, non_blocking=True).permute(0, 3, 1, 2)
+        chosen = indices if self.rows is None else self.rows[indices]
+        images = torch.from_numpy(self.pixels[chosen])
+        return images.to(device, non_blocking=True).permute(0, 3, 1, 2)
+
+    def split(self, share: float, seed: int) -> tuple["ImageSet", "ImageSet"]:
+        """Return what is learnt from, and a share that is not; both follow from the seed.
+
+        Copies of an image in several files may fall on both sides.
+        """
+        order = torch.randperm(len(self), generator=generator(seed, "holdout")).numpy()
+        held = round(share * len(self))
+        return (
+            replace(self, digest=_hash(self.digest, "rest", share, seed), rows=np.sort(order[held:])),
+            replace(self, digest=_hash(self.digest, "held", share, seed), rows=np.sort(order[:held])),
+        )
 
 
 @dataclass

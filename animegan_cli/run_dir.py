@@ -22,6 +22,7 @@ class RunDir:
         self.reals = path / "reals.png"
         self.skipped = path / "skipped.txt"
         self.tensorboard = path / "tensorboard"
+        self.best = path / "best.safetensors"
 
     def grid(self, cur_nimg: int) -> Path:
         """Return the path of the fixed-noise grid at a number of images seen."""
@@ -38,6 +39,10 @@ class RunDir:
     def snapshots(self) -> list[Path]:
         """Return all snapshots, oldest first."""
         return sorted(self.path.glob("snapshot-*.safetensors"))
+
+    def to_draw_with(self) -> Path | None:
+        """Return the best snapshot, the newest where none was scored, None where there is none."""
+        return self.best if self.best.is_file() else next(reversed(self.snapshots()), None)
 
     def states(self) -> list[Path]:
         """Return all states, oldest first."""
@@ -125,7 +130,7 @@ def open_run(path: Path | None, recipe: str = "classic") -> RunDir:
 
 
 def find_snapshot(run: Path | None, runs: Path = RUNS) -> Path:
-    """Return the newest snapshot of a run, or of the newest run that has one if None.
+    """Return the best snapshot of a run, else its newest; of the newest run if None.
 
     Raises:
         SnapshotError: if there is none.
@@ -133,17 +138,22 @@ def find_snapshot(run: Path | None, runs: Path = RUNS) -> Path:
     if run is not None and run != Path("latest"):
         if not run.is_dir():
             raise SnapshotError(f"--run {run}: no such folder")
-        found = RunDir(run).snapshots()
-        if not found:
+        found = RunDir(run).to_draw_with()
+        if found is None:
             raise SnapshotError(f"--run {run}: no snapshot in it yet; --snapshot names a file")
-        return found[-1]
-    found = sorted(runs.glob("*/snapshot-*.safetensors"), key=lambda path: path.stat().st_mtime)
-    if not found:
+        return found
+    newest = max(runs.glob("*/snapshot-*.safetensors"), key=_modified, default=None)
+    found = RunDir(newest.parent).to_draw_with() if newest is not None else None
+    if found is None:
         raise SnapshotError(
             f"no snapshot in {runs.absolute()}; train a run, or name one with --run or --snapshot"
         )
-    return found[-1]
+    return found
+
+
+def _modified(path: Path) -> float:
+    return path.stat().st_mtime
 
 
 def _last_written(run: Path) -> float:
-    return max(path.stat().st_mtime for path in run.iterdir())
+    return max(map(_modified, run.iterdir()))

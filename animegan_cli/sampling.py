@@ -25,7 +25,7 @@ from animegan_cli.checkpoints import Snapshot
 from animegan_cli.device import noise
 from animegan_cli.errors import DataError
 from animegan_cli.reporting import NullReporter, Reporter
-from animegan_cli.settings import parse_seeds
+from animegan_cli.seeds import parse_seeds
 
 PASS = 32
 GRID_LIMIT = 1024

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 
 from animegan_cli.device import noise
 from animegan_cli.objectives import bce
@@ -47,6 +48,7 @@ def discriminator_step(state: TrainingState, settings: Settings, reals: Tensor) 
     fake_loss = bce(fake_logits, settings.fake_label)
     fake_loss.backward()
 
+    state.meters.add("grad_norm_D", gradient_norm(state.D))
     state.D_optimizer.step()
     state.meters.add("loss_D", real_loss.detach() + fake_loss.detach())
     state.meters.add("D_real", real_logits.detach().sigmoid().mean())
@@ -60,8 +62,14 @@ def generator_step(state: TrainingState, settings: Settings) -> None:
     loss = bce(state.D(state.G(_latents(state, settings, "G"))), settings.real_label)
     loss.backward()
     state.D.requires_grad_(True)
+    state.meters.add("grad_norm_G", gradient_norm(state.G))
     state.G_optimizer.step()
     state.meters.add("loss_G", loss.detach())
+
+
+def gradient_norm(network: nn.Module) -> Tensor:
+    """Return the length of the vector of all gradients, as a scalar on the network's device."""
+    return get_total_norm([p.grad for p in network.parameters() if p.grad is not None])
 
 
 def _latents(state: TrainingState, settings: Settings, purpose: str) -> Tensor:

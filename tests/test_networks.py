@@ -6,7 +6,7 @@ import torch
 from animegan_cli.checkpoints import NetworkShapes
 from animegan_cli.errors import SnapshotError
 from animegan_cli.networks import classic, parameter_count
-from animegan_cli.settings import IMAGE_SIZES
+from animegan_cli.sections import IMAGE_SIZES
 
 
 def test_published_parameter_counts() -> None:

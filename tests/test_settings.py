@@ -8,7 +8,9 @@ from conftest import Cli, error_line
 
 from animegan_cli.errors import SettingsError
 from animegan_cli.recipes import RECIPES
-from animegan_cli.settings import SECTIONS, Settings, TrainingSettings, parse_seeds, section_of
+from animegan_cli.sections import TrainingSettings
+from animegan_cli.seeds import parse_seeds
+from animegan_cli.settings import SECTIONS, Settings, section_of
 from animegan_cli.sources import explicit_layers, flag_name, resolve
 
 

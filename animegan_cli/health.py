@@ -1,0 +1,97 @@
+"""Is a training healthy? Measures of a batch of images, and one plain sentence with what helps.
+
+The limits were set by runs made to fail on 12,000 real faces; the table is in
+``tests/benchmarks/health.py``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+HEALTHY = "healthy"
+VIEW = 24  # pixels: small enough to ignore noise and fine lines
+DUPLICATE = 0.25  # of the usual distance between a real image and its nearest other one
+MANY_DUPLICATES = 0.2
+LOW_DIVERSITY = 0.3
+
+
+@dataclass(frozen=True)
+class Variety:
+    """How much images differ from each other.
+
+    Attributes:
+        distance: mean root-mean-square difference of two images, pixels in [0, 1].
+        nearest: median of that between each image and its nearest other one.
+        nearest_of_each: that for each image, ``[N]``.
+    """
+
+    distance: float
+    nearest: float
+    nearest_of_each: Tensor
+
+
+def variety(images: Tensor) -> Variety:
+    """Measure images ``[N, 3, S, S]``, uint8, N >= 2, at 24 x 24 pixels."""
+    small = F.interpolate(images.float() / 255, size=VIEW, mode="area").flatten(1)
+    distances = torch.cdist(small, small) / small.shape[1] ** 0.5
+    n = len(images)
+    mean = float(distances.sum() / (n * (n - 1)))
+    nearest = (distances + torch.diag(torch.full((n,), torch.inf))).amin(1)
+    return Variety(mean, float(nearest.median()), nearest)
+
+
+def diversity(fakes: Variety, reals: Variety) -> dict[str, float]:
+    """Return the fakes' mean distance over the reals', and the share of near-duplicates.
+
+    A near-duplicate has another image within a quarter of the distance at which a real image
+    usually has its nearest. Reals that are all alike have the diversity 0 themselves.
+    """
+    limit = max(DUPLICATE * reals.nearest, 1e-3)
+    return {
+        "diversity": fakes.distance / reals.distance if reals.distance > 1e-3 else 0.0,
+        "near_duplicates": float((fakes.nearest_of_each < limit).float().mean()),
+    }
+
+
+def diagnose(stats: Mapping[str, float], d_lr: float, g_lr: float) -> str:
+    """Return ``healthy``, or what is wrong with a tick's means and which setting helps.
+
+    Args:
+        stats: ``D_real``, ``D_fake``, ``loss_D``, ``loss_G``, ``diversity``, ``near_duplicates``,
+            ``reals_alike``; what is missing is not judged.
+        d_lr, g_lr: the learning rates, from which better ones are named.
+    """
+    if stats.get("reals_alike"):
+        return "the training images are all alike: nothing to learn; give more of them with --data"
+    real, fake = stats.get("D_real"), stats.get("D_fake")
+    if real is not None and fake is not None:
+        if fake > real + 0.05:
+            return (
+                f"D takes fakes for real (D(x) {real:.2f}, D(G(z)) {fake:.2f}): "
+                "--real-label must be above --fake-label"
+            )
+        if fake < 0.01 and stats.get("loss_G", 0.0) > 5:
+            return (
+                f"D is winning: it gives fakes {fake:.3f} and G learns little from that; "
+                f"try a new run with --d-lr {d_lr / 4:.1g}"
+            )
+        if real - fake < 0.02:
+            return (
+                f"D cannot tell (D(x) {real:.2f}, D(G(z)) {fake:.2f}): "
+                f"try a new run with --d-lr {d_lr * 4:.1g}"
+            )
+    duplicates = stats.get("near_duplicates", 0.0)
+    if duplicates > MANY_DUPLICATES:
+        return (
+            f"G repeats itself: {duplicates:.0%} near-duplicates; "
+            f"try a new run with --g-lr {g_lr / 2:.1g} or a larger --batch-size"
+        )
+    if stats.get("diversity", 1.0) < LOW_DIVERSITY:
+        return (
+            f"G draws too much alike: {stats['diversity']:.0%} of the variety of real images; "
+            "if that does not pass, try a new run with a larger --batch-size"
+        )
+    return HEALTHY

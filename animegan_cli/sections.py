@@ -1,0 +1,287 @@
+"""Every field of the settings, in sections.
+
+Each field is declared once, with its type, default, bounds and description; the flag, its help,
+the environment variable, the key in a TOML file and the key in a run's ``settings.json`` follow
+from it.
+"""
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from animegan_cli.seeds import parse_seeds
+
+IMAGE_SIZES = (16, 24, 32, 48, 64, 96, 128, 192, 256)
+
+
+def _image_size(size: int) -> int:
+    if size not in IMAGE_SIZES:
+        raise ValueError(f"use one of {', '.join(map(str, IMAGE_SIZES))}")
+    return size
+
+
+def _device(name: str) -> str:
+    kind, _, index = name.partition(":")
+    if kind not in ("auto", "cpu", "cuda", "mps") or (index and not index.isdecimal()):
+        raise ValueError("use auto, cpu, cuda, cuda:N or mps")
+    return name
+
+
+def _seeds(text: str) -> str:
+    parse_seeds(text)
+    return text
+
+
+UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
+
+
+class Section(BaseModel):
+    """A group of fields; what may differ when a run is continued says so."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    title: ClassVar[str] = ""
+    fixed_in_a_run: ClassVar[bool] = True
+
+
+class DataSettings(Section):
+    """Which images are learnt from."""
+
+    title: ClassVar[str] = "Data"
+
+    data: UserPath | None = Field(
+        None,
+        description="Folder (searched recursively) or zip of images; built-in avatars if none.",
+    )
+    mirror: bool = Field(True, description="Flip half of the images left to right.")
+    holdout: float = Field(
+        0.0, ge=0, le=0.5, description="Share of the images that is never learnt from, to score by."
+    )
+
+
+class ImageSettings(Section):
+    """How images become squares of one size."""
+
+    title: ClassVar[str] = "Images"
+
+    size: Annotated[int, AfterValidator(_image_size)] = Field(
+        96, description="Width and height of the images in pixels, 3 * 2^k or 2^k, 16 to 256."
+    )
+    fit: Literal["crop", "pad"] = Field(
+        "crop", description="Make images square: crop the centre, or pad with the background."
+    )
+    background: str = Field(
+        "white", description="Colour behind transparent pixels and padding: a name or #rrggbb."
+    )
+
+
+class NetworkSettings(Section):
+    """The shape of both networks."""
+
+    title: ClassVar[str] = "Networks"
+
+    z_dim: int = Field(100, ge=1, le=4096, description="Length of the noise vector z.")
+    width: int = Field(
+        64, ge=1, le=1024, description="Channels at the widest feature map of G and D (ngf = ndf)."
+    )
+
+
+class TrainingSettings(Section):
+    """The recipe and every number that it sets."""
+
+    title: ClassVar[str] = "Training"
+
+    recipe: Literal["classic", "classic-adam"] = Field(
+        "classic", description="Named preset for the fields of this section."
+    )
+    batch_size: int = Field(64, ge=2, le=65536, description="Real images per step.")
+    real_label: float = Field(
+        0.8, gt=0, le=1, description="Target of D for real images, and of G for its own."
+    )
+    fake_label: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Target of D for generated images; not 0 shifts what is learnt.",
+    )
+    g_optimizer: Literal["adam", "sgd"] = Field("adam", description="Optimizer of G.")
+    d_optimizer: Literal["adam", "sgd"] = Field("sgd", description="Optimizer of D.")
+    g_lr: float = Field(2e-4, gt=0, le=10, description="Learning rate of G.")
+    d_lr: float = Field(2e-4, gt=0, le=10, description="Learning rate of D.")
+    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's first decay rate.")
+    beta2: float = Field(0.999, ge=0, lt=1, description="Adam's second decay rate.")
+    momentum: float = Field(0.0, ge=0, lt=1, description="Momentum of SGD.")
+    d_iter_step: int = Field(1, ge=1, description="Update D in every such iteration.")
+    g_iter_step: int = Field(1, ge=1, description="Update G in every such iteration.")
+    seed: int = Field(0, ge=0, lt=2**63, description="All randomness of the run follows from it.")
+    init: UserPath | None = Field(
+        None, description="Snapshot whose weights a new run starts from (see animegan import)."
+    )
+
+
+class LengthSettings(Section):
+    """How long to train; the first limit that is reached ends the run."""
+
+    title: ClassVar[str] = "Length"
+    fixed_in_a_run: ClassVar[bool] = False
+
+    epochs: float | None = Field(None, gt=0, description="Passes over the images.")
+    total_kimg: float | None = Field(
+        None, gt=0, description="Thousands of real images seen (1000 if no length is given)."
+    )
+    minutes: float | None = Field(None, gt=0, description="Minutes of training, over all restarts.")
+
+
+class RunSettings(Section):
+    """Which run is meant."""
+
+    title: ClassVar[str] = "Run"
+    fixed_in_a_run: ClassVar[bool] = False
+
+    run: UserPath | None = Field(
+        None, description="Run folder, or 'latest'; the next free runs/NNN-recipe for a new run."
+    )
+
+
+class OutputSettings(Section):
+    """What a run writes, and how often."""
+
+    title: ClassVar[str] = "Output"
+    fixed_in_a_run: ClassVar[bool] = False
+
+    tick_kimg: float = Field(
+        2, gt=0, description="Thousands of images between two lines of statistics."
+    )
+    sample_kimg: float | None = Field(
+        None, gt=0, description="Thousands of images between two grids (one epoch if not given)."
+    )
+    snapshot_kimg: float = Field(
+        100, gt=0, description="Thousands of images between two snapshots; one more at the end."
+    )
+    state_minutes: float = Field(
+        2, ge=0, description="Minutes between two saved states: the most a power cut can cost."
+    )
+
+
+class RuntimeSettings(Section):
+    """The machine and the console; none of it changes what is computed, but for rounding."""
+
+    title: ClassVar[str] = "Machine"
+    fixed_in_a_run: ClassVar[bool] = False
+
+    device: Annotated[str, AfterValidator(_device)] = Field(
+        "auto", description="auto, cpu, cuda, cuda:N or mps."
+    )
+    threads: int = Field(0, ge=0, le=4096, description="CPU threads; 0 leaves the choice to torch.")
+    cache_dir: UserPath | None = Field(
+        None, description="Folder for decoded images; the user's cache folder if not given."
+    )
+    strict: bool = Field(False, description="Stop at the first unreadable image, do not skip it.")
+    quiet: bool = Field(False, description="Show errors only.")
+
+
+class BestSettings(Section):
+    """Scoring while training."""
+
+    title: ClassVar[str] = "Keep the best"
+    fixed_in_a_run: ClassVar[bool] = False
+
+    evaluate_every: float | None = Field(
+        None, gt=0, description="Thousands of images between two scores; the best G is kept."
+    )
+    holdout_data: UserPath | None = Field(
+        None, description="Folder or zip of images to score against, if not --holdout."
+    )
+
+
+class ScoringSettings(Section):
+    """How generated images are compared with real ones."""
+
+    title: ClassVar[str] = "Scoring"
+    fixed_in_a_run: ClassVar[bool] = False
+
+    eval_n: int = Field(
+        5000, ge=50, description="Images in each set; at most half of the real ones."
+    )
+    eval_seed: int = Field(
+        0, ge=0, lt=2**63, description="Seed of the choice of images and of the noise."
+    )
+    features: Literal["auto", "lite2", "inception"] = Field(
+        "auto", description="Feature network; auto is inception where its weights are at hand."
+    )
+    feature_weights: UserPath | None = Field(
+        None, description="File of the standard FID weights, for --features inception."
+    )
+
+
+class CompareSettings(Section):
+    """Which two sets of images are compared."""
+
+    title: ClassVar[str] = "Images to compare"
+    fixed_in_a_run: ClassVar[bool] = False
+
+    real: UserPath | None = Field(None, description="Folder or zip of real images.")
+    fake: UserPath | None = Field(
+        None, description="Folder or zip of generated images, in place of a snapshot's."
+    )
+
+
+class DrawingSettings(Section):
+    """Which trained networks draw, and from which noise."""
+
+    title: ClassVar[str] = "Drawing"
+    fixed_in_a_run: ClassVar[bool] = False
+
+    snapshot: UserPath | None = Field(
+        None, description="Snapshot to draw with; the run's best, else its newest, if not given."
+    )
+    mean: float = Field(0.0, description="Mean of the noise z.")
+    std: float = Field(1.0, ge=0, description="Standard deviation of the noise z.")
+
+
+class PictureSettings(Section):
+    """Which seeds are drawn, and where they are written."""
+
+    title: ClassVar[str] = "Pictures"
+    fixed_in_a_run: ClassVar[bool] = False
+
+    seeds: Annotated[str, AfterValidator(_seeds)] | None = Field(
+        None, description="Seeds to draw, such as 1,5,10-20; 0 up to the number asked for if none."
+    )
+    out: UserPath | None = Field(
+        None, description="Folder for one PNG per image, named by its seed."
+    )
+    grid: UserPath | None = Field(
+        None, description="Picture of all images (sample.png or result.png if not given)."
+    )
+
+
+class ResultSettings(Section):
+    """How a command says what it did."""
+
+    title: ClassVar[str] = "Result"
+    fixed_in_a_run: ClassVar[bool] = False
+
+    json_output: bool = Field(
+        False, description="Print the result as JSON.", json_schema_extra={"flag": "--json"}
+    )
+
+
+class SampleSettings(Section):
+    """How many images to draw."""
+
+    title: ClassVar[str] = "Sampling"
+    fixed_in_a_run: ClassVar[bool] = False
+
+    n: int = Field(64, ge=1, description="Images to draw.")
+
+
+class RankSettings(Section):
+    """How many candidates to score and how many to keep."""
+
+    title: ClassVar[str] = "Ranking"
+    fixed_in_a_run: ClassVar[bool] = False
+
+    candidates: int = Field(512, ge=1, description="Images to draw and score.")
+    top_k: int = Field(16, ge=1, description="Best images to keep.")
