@@ -65,10 +65,17 @@ class Snapshot:
 
 
 def save_snapshot(
-    path: Path, G: nn.Module, D: nn.Module, shapes: NetworkShapes, recipe: str, cur_nimg: int
+    path: Path,
+    G: nn.Module,
+    D: nn.Module,
+    shapes: NetworkShapes,
+    recipe: str,
+    cur_nimg: int,
+    score: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write G and D with the metadata from which both are rebuilt."""
+    """Write G and D with the metadata from which both are rebuilt, and G's score if known."""
     about = {"networks": asdict(shapes), "recipe": recipe, "cur_nimg": cur_nimg}
+    about |= {"score": score} if score else {}
     write_tensors(path, network_tensors("G", G) | network_tensors("D", D), SNAPSHOT_FORMAT, about)
 
 

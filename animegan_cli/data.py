@@ -80,8 +80,12 @@ class ImageSet:
         order = torch.randperm(len(self), generator=generator(seed, "holdout")).numpy()
         held = round(share * len(self))
         return (
-            replace(self, digest=_hash(self.digest, "rest", share, seed), rows=np.sort(order[held:])),
-            replace(self, digest=_hash(self.digest, "held", share, seed), rows=np.sort(order[:held])),
+            replace(
+                self, digest=_hash(self.digest, "rest", share, seed), rows=np.sort(order[held:])
+            ),
+            replace(
+                self, digest=_hash(self.digest, "held", share, seed), rows=np.sort(order[:held])
+            ),
         )
 
 
@@ -132,7 +136,7 @@ def normalize(images: Tensor, flips: Tensor | None = None) -> Tensor:
     return images.float().div_(127.5).sub_(1)
 
 
-def list_images(source: Path | None) -> Listing:
+def list_images(source: Path | None, flag: str = "--data") -> Listing:
     """Find the image files of a folder (recursively) or zip; ``None`` is the built-in avatars.
 
     Raises:
@@ -149,12 +153,12 @@ def list_images(source: Path | None) -> Listing:
         files = sorted(member for member in members if _is_image(member[0]))
         listing = Listing(str(source.resolve()), files, _reader(archive.read))
     elif source.exists():
-        raise DataError(f"--data {source}: neither a folder nor a zip file")
+        raise DataError(f"{flag} {source}: neither a folder nor a zip file")
     else:
-        raise DataError(f"--data {source}: no such folder or zip file")
+        raise DataError(f"{flag} {source}: no such folder or zip file")
     if not listing.files:
         endings = ", ".join(sorted(SUFFIXES))
-        raise DataError(f"--data {source}: no images found; expected files ending in {endings}")
+        raise DataError(f"{flag} {source}: no images found; expected files ending in {endings}")
     return listing
 
 

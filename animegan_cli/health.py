@@ -6,16 +6,20 @@ The limits were set by runs made to fail on 12,000 real faces; the table is in
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from animegan_cli.settings import Settings
 
 HEALTHY = "healthy"
 VIEW = 24  # pixels: small enough to ignore noise and fine lines
 DUPLICATE = 0.25  # of the usual distance between a real image and its nearest other one
 MANY_DUPLICATES = 0.2
 LOW_DIVERSITY = 0.3
+WARM_UP_NIMG = 20_000  # before that every G repeats itself
 
 
 @dataclass(frozen=True)
@@ -47,25 +51,26 @@ def diversity(fakes: Variety, reals: Variety) -> dict[str, float]:
     """Return the fakes' mean distance over the reals', and the share of near-duplicates.
 
     A near-duplicate has another image within a quarter of the distance at which a real image
-    usually has its nearest. Reals that are all alike have the diversity 0 themselves.
+    usually has its nearest. Where the reals are all alike, the diversity is 0.
     """
     limit = max(DUPLICATE * reals.nearest, 1e-3)
     return {
-        "diversity": fakes.distance / reals.distance if reals.distance > 1e-3 else 0.0,
+        "diversity": max(fakes.distance / reals.distance, 1e-6) if reals.distance > 1e-3 else 0.0,
         "near_duplicates": float((fakes.nearest_of_each < limit).float().mean()),
     }
 
 
-def diagnose(stats: Mapping[str, float], d_lr: float, g_lr: float) -> str:
+def diagnose(stats: Mapping[str, Any], settings: Settings) -> str:
     """Return ``healthy``, or what is wrong with a tick's means and which setting helps.
 
     Args:
-        stats: ``D_real``, ``D_fake``, ``loss_D``, ``loss_G``, ``diversity``, ``near_duplicates``,
-            ``reals_alike``; what is missing is not judged.
-        d_lr, g_lr: the learning rates, from which better ones are named.
+        stats: ``cur_nimg``, ``D_real``, ``D_fake``, ``loss_G``, ``diversity`` (0 if the reals are
+            alike) and ``near_duplicates``; what is missing is not judged.
+        settings: of the run; better learning rates are named from its own.
     """
-    if stats.get("reals_alike"):
-        return "the training images are all alike: nothing to learn; give more of them with --data"
+    d_lr, g_lr = settings.d_lr, settings.g_lr
+    if stats.get("diversity") == 0:
+        return "the training images are all alike; name more of them with --data"
     real, fake = stats.get("D_real"), stats.get("D_fake")
     if real is not None and fake is not None:
         if fake > real + 0.05:
@@ -83,11 +88,13 @@ def diagnose(stats: Mapping[str, float], d_lr: float, g_lr: float) -> str:
                 f"D cannot tell (D(x) {real:.2f}, D(G(z)) {fake:.2f}): "
                 f"try a new run with --d-lr {d_lr * 4:.1g}"
             )
+    if stats["cur_nimg"] < WARM_UP_NIMG:
+        return HEALTHY
     duplicates = stats.get("near_duplicates", 0.0)
     if duplicates > MANY_DUPLICATES:
         return (
             f"G repeats itself: {duplicates:.0%} near-duplicates; "
-            f"try a new run with --g-lr {g_lr / 2:.1g} or a larger --batch-size"
+            f"try a new run with --g-lr {g_lr / 2:.1g}, or with --d-lr {d_lr * 4:.1g}"
         )
     if stats.get("diversity", 1.0) < LOW_DIVERSITY:
         return (

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 Advance = Callable[[int], None]
 
@@ -24,7 +24,7 @@ class Reporter(Protocol):
         """Show progress from ``done`` to ``total``; the yielded function adds to it."""
         ...
 
-    def tick(self, stats: Mapping[str, float]) -> None:
+    def tick(self, stats: Mapping[str, Any]) -> None:
         """Show the statistics of one training tick."""
         ...
 
@@ -45,5 +45,5 @@ class NullReporter:
         """Show nothing."""
         yield lambda count: None
 
-    def tick(self, stats: Mapping[str, float]) -> None:
+    def tick(self, stats: Mapping[str, Any]) -> None:
         """Show nothing."""

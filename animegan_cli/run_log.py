@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from animegan_cli.atomic import written_whole
+from animegan_cli.metrics import Report
 from animegan_cli.run_dir import RunDir
 from animegan_cli.sampling import grid_of, save_png
 
@@ -38,14 +39,26 @@ class RunLog:
         self._stats.close()
         self._events.close()
 
-    def tick(self, stats: Mapping[str, float]) -> None:
+    def tick(self, stats: Mapping[str, float | str]) -> None:
         """Write one line of statistics; ``stats`` holds ``cur_nimg``."""
         self._stats.write(json.dumps(stats) + "\n")
         self._stats.flush()
         step = int(stats["cur_nimg"])
         for name, value in stats.items():
-            if name != "cur_nimg":
+            if isinstance(value, str):
+                self._events.add_text(name, value, step)
+            elif name != "cur_nimg":
                 self._events.add_scalar(name, value, step)
+        self._events.flush()
+
+    def evaluation(self, cur_nimg: int, report: Report, best: bool) -> None:
+        """Write one line with the scores of G; ``best`` marks the one that is kept."""
+        line = {"cur_nimg": cur_nimg, "evaluation": report.to_dict(), "best": best}
+        self._stats.write(json.dumps(line) + "\n")
+        self._stats.flush()
+        for name, value in vars(report.yours).items():
+            if value is not None:
+                self._events.add_scalar(f"score/{name}", value, cur_nimg)
         self._events.flush()
 
     def grid(self, images: Tensor, cur_nimg: int) -> None:

@@ -16,6 +16,8 @@ from torch import Tensor
 from animegan_cli.data import ImageSet, Order, list_images, normalize, open_images
 from animegan_cli.device import choose_device, noise, set_threads
 from animegan_cli.errors import AnimeganError, Interrupted, SnapshotError
+from animegan_cli.health import diagnose, diversity, variety
+from animegan_cli.keep_best import Judge, split_images
 from animegan_cli.reporting import Advance, NullReporter, Reporter
 from animegan_cli.run_dir import RunDir, open_run
 from animegan_cli.run_log import RunLog
@@ -61,7 +63,10 @@ def train(settings: Settings, reporter: Reporter | None = None) -> TrainResult:
     # Open the run and its images.
     run = open_run(settings.run, settings.recipe)
     run.check_same(settings)
-    images = _open_images(settings, reporter)
+    images, held = split_images(_open_images(settings, reporter), settings, reporter)
+    judge = (
+        Judge(held, run, settings, device, reporter) if held and settings.evaluate_every else None
+    )
     state = new_state(settings, device)
     if run.states():
         load_state(run, state, images.digest, reporter)
@@ -69,7 +74,7 @@ def train(settings: Settings, reporter: Reporter | None = None) -> TrainResult:
 
     # Train.
     with RunLog(run, state.cur_nimg) as log, stop_request() as stop:
-        loop = _Loop(state, settings, images, run, log, reporter, stop)
+        loop = _Loop(state, settings, images, run, log, reporter, stop, judge)
         if loop.over():
             reporter.note(f"{run.path} is complete; a larger --total-kimg or --minutes goes on")
         try:
@@ -99,15 +104,18 @@ class _Loop:
         log: RunLog,
         reporter: Reporter,
         stop: StopRequest,
+        judge: Judge | None,
     ) -> None:
         self.state, self.settings, self.images = state, settings, images
-        self.run, self.log, self.reporter, self.stop = run, log, reporter, stop
+        self.run, self.log, self.reporter, self.stop, self.judge = run, log, reporter, stop, judge
         self.order = Order(len(images), settings.seed, settings.mirror)
         self.total_nimg = _total_nimg(settings, len(images))
         self.sample_kimg = settings.sample_kimg or len(images) / 1000
         self.started_at = time.monotonic() - state.elapsed_sec
         self.saved_sec = state.elapsed_sec
+        self.shown = max(2, min(GRID_IMAGES, len(images)))
         self.tick_sec, self.tick_nimg = state.elapsed_sec, state.cur_nimg
+        self.real_variety = variety(images.batch(self.order.at(0, self.shown)[0]))
 
     def run_to_end(self) -> None:
         """Train until a limit is reached or a signal asks to stop."""
@@ -128,11 +136,15 @@ class _Loop:
                     self.log.grid(self.fixed_grid(), state.cur_nimg)
                 if self.crossed(settings.snapshot_kimg):
                     save_snapshot(self.run, state, settings)
+                if settings.evaluate_every and (
+                    self.crossed(settings.evaluate_every) or self.over()
+                ):
+                    self.evaluate()
 
                 # Save the state.
                 due = state.elapsed_sec - self.saved_sec >= settings.state_minutes * 60
                 if due or self.over() or self.stop.signum:
-                    save_state(self.run, state, self.images.digest)
+                    save_state(self.run, state, settings, self.images.digest)
                     self.saved_sec = state.elapsed_sec
                 if self.stop.signum and not self.over():
                     raise Interrupted(
@@ -166,18 +178,28 @@ class _Loop:
     def tick(self) -> None:
         """Write the means since the last tick."""
         state = self.state
-        state.check_finite()
+        state.check_finite(self.settings.batch_size)
         seconds = max(state.elapsed_sec - self.tick_sec, 1e-9)
-        stats = {
+        stats: dict[str, float | str] = {
             "cur_nimg": state.cur_nimg,
             "epoch": round(state.cur_nimg / len(self.images), 4),
             **state.meters.pop_means(),
+            **diversity(variety(self.fixed_grid()), self.real_variety),
             "images_per_sec": round((state.cur_nimg - self.tick_nimg) / seconds, 2),
             "elapsed_sec": round(state.elapsed_sec, 2),
         }
+        stats["health"] = diagnose(stats, self.settings)
         self.log.tick(stats)
         self.reporter.tick(stats)
         self.tick_sec, self.tick_nimg = state.elapsed_sec, state.cur_nimg
+
+    def evaluate(self) -> None:
+        """Score G, keep it if it is the best, and leave that time out of the images per second."""
+        assert self.judge is not None
+        started = time.monotonic()
+        report, best = self.judge.judge(self.state)
+        self.log.evaluation(self.state.cur_nimg, report, best)
+        self.tick_sec += time.monotonic() - started
 
 
 def _open_images(settings: Settings, reporter: Reporter) -> ImageSet:

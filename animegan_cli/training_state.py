@@ -1,6 +1,6 @@
 """All that training changes: built for a new run, saved, and loaded to continue one."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -19,6 +19,14 @@ from animegan_cli.settings import Settings
 KEPT_STATES = 2
 
 
+@dataclass(frozen=True)
+class Best:
+    """The best score so far, and what it was measured by and against."""
+
+    score: float
+    measure: str
+
+
 @dataclass
 class TrainingState:
     """All that training changes, on one device."""
@@ -31,8 +39,9 @@ class TrainingState:
     meters: Meters = field(default_factory=Meters)
     cur_nimg: int = 0
     elapsed_sec: float = 0.0
+    best: Best | None = None
 
-    def check_finite(self) -> None:
+    def check_finite(self, batch_size: int) -> None:
         """Stop a run whose weights or losses are lost.
 
         Raises:
@@ -46,9 +55,9 @@ class TrainingState:
         for name, tensor in tensors.items():
             if not torch.isfinite(tensor).all():
                 raise DivergedError(
-                    f"{name} is not finite after {self.cur_nimg:,} images; what was saved before "
-                    "is whole: start a new run with --init and a snapshot of this one, and with "
-                    "lower --g-lr and --d-lr"
+                    f"{name} is not finite at step {self.cur_nimg // batch_size:,} "
+                    f"({self.cur_nimg:,} images); what was saved before is whole: start a new run "
+                    "with --init and a snapshot of this one, and with lower --g-lr and --d-lr"
                 )
 
 
@@ -94,13 +103,13 @@ def save_snapshot(run: RunDir, state: TrainingState, settings: Settings) -> Path
     return path
 
 
-def save_state(run: RunDir, state: TrainingState, data_digest: str) -> None:
+def save_state(run: RunDir, state: TrainingState, settings: Settings, data_digest: str) -> None:
     """Write all that a continued run needs, and keep the state before it.
 
     Raises:
         DivergedError: before anything is written, if a weight or loss is not finite.
     """
-    state.check_finite()
+    state.check_finite(settings.batch_size)
     tensors = {
         **checkpoints.network_tensors("G", state.G),
         **checkpoints.network_tensors("D", state.D),
@@ -112,6 +121,7 @@ def save_state(run: RunDir, state: TrainingState, data_digest: str) -> None:
         "cur_nimg": state.cur_nimg,
         "elapsed_sec": state.elapsed_sec,
         "data_digest": data_digest,
+        "best": asdict(state.best) if state.best else None,
     }
     path = run.state(state.cur_nimg)
     checkpoints.write_tensors(path, tensors, checkpoints.STATE_FORMAT, about)
@@ -144,6 +154,7 @@ def load_state(run: RunDir, state: TrainingState, data_digest: str, reporter: Re
         state.meters.load(tensors, state.device)
         state.cur_nimg = about["cur_nimg"]
         state.elapsed_sec = about["elapsed_sec"]
+        state.best = Best(**about["best"]) if about.get("best") else None
         reporter.note(f"continuing {run.path} at {state.cur_nimg:,} images")
         return
     raise SnapshotError(f"no state in {run.path} can be read; choose another --run")

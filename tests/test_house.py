@@ -9,12 +9,23 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "animegan_cli"
 LAYERS = [
-    {"__init__", "errors", "settings", "recipes", "sources", "reporting", "signals", "atomic"},
-    {"device", "images", "avatars", "data", "networks", "objectives", "meters"},
+    {
+        "__init__",
+        "errors",
+        "seeds",
+        "sections",
+        "settings",
+        "recipes",
+        "sources",
+        "reporting",
+        "signals",
+        "atomic",
+    },
+    {"device", "images", "avatars", "data", "networks", "objectives", "meters", "health"},
     {"run_dir", "checkpoints", "lineage", "metrics"},
     {"sampling"},
-    {"run_log", "ranking", "training_state"},
-    {"training_step"},
+    {"run_log", "ranking", "training_state", "scoring", "report"},
+    {"training_step", "keep_best"},
     {"training_loop"},
     {"cli", "__main__"},
 ]

@@ -14,8 +14,8 @@ from rich.panel import Panel
 from animegan_cli import __version__
 from animegan_cli.cli.console import RichReporter
 from animegan_cli.cli.options import continued_run, with_settings
-from animegan_cli.errors import AnimeganError
-from animegan_cli.settings import Settings
+from animegan_cli.errors import AnimeganError, SettingsError
+from animegan_cli.settings import TRAIN_SECTIONS, Settings
 from animegan_cli.sources import Resolved
 
 if TYPE_CHECKING:
@@ -65,9 +65,7 @@ def root(
 
 
 @app.command()
-@with_settings(
-    "run", "data", "networks", "training", "length", "output", "machine", fill=continued_run
-)
+@with_settings("run", *(name for name in TRAIN_SECTIONS if name != "run"), fill=continued_run)
 def train(
     resolved: Resolved,
     dry_run: Annotated[
@@ -98,7 +96,7 @@ def train(
 
 
 @app.command()
-@with_settings("sampling", "run", "drawing", "machine")
+@with_settings("sampling", "run", "drawing", "pictures", "result", "machine")
 def sample(resolved: Resolved) -> None:
     """Draw images from a trained generator into one picture, or one PNG per seed."""
     from animegan_cli import sampling
@@ -122,7 +120,7 @@ def sample(resolved: Resolved) -> None:
 
 
 @app.command()
-@with_settings("ranking", "run", "drawing", "machine")
+@with_settings("ranking", "run", "drawing", "pictures", "result", "machine")
 def rank(resolved: Resolved) -> None:
     """Draw many candidates, score them with the discriminator and keep the best."""
     from animegan_cli import ranking, sampling
@@ -145,6 +143,57 @@ def rank(resolved: Resolved) -> None:
     files = {"grid": ranked.grid, "scores": ranked.scores, "images": ranked.images}
     about = {"snapshot": path, "snapshot_hash": snapshot.hash, "candidates": ranked.candidates}
     _show(settings, {**files, **about, "best": best}, ranked.grid, ranked.scores)
+
+
+@app.command()
+@with_settings(
+    "comparison",
+    "scoring",
+    "run",
+    "drawing",
+    "images",
+    "result",
+    "machine",
+    short={"eval_n": "--n", "eval_seed": "--seed"},
+)
+def evaluate(resolved: Resolved) -> None:
+    """Score a snapshot, or a folder of images, against real images."""
+    from animegan_cli.cli.scores import scores_table
+    from animegan_cli.device import choose_device
+    from animegan_cli.scoring import evaluate_against_real
+
+    settings = resolved.settings
+    about: dict[str, Any]
+    if settings.fake is not None:
+        if settings.snapshot is not None or settings.run is not None:
+            raise SettingsError("--fake and a snapshot of ours: score one at a time")
+        about, snapshot, device = {"fake": settings.fake}, None, choose_device(settings.device)
+    else:
+        snapshot, path, device = _networks(settings)
+        about = {"snapshot": path, "snapshot_hash": snapshot.hash, "cur_nimg": snapshot.cur_nimg}
+    report = evaluate_against_real(settings, snapshot, device, _reporter(settings))
+    if settings.json_output:
+        print(json.dumps({**about, "real": settings.real, **report.to_dict()}, default=str))
+    else:
+        stdout.print(scores_table(report))
+        stdout.print(report.sentence(), markup=False)
+        for note in report.notes:
+            stdout.print(f"note: {note}", markup=False)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, or 'latest'.")],
+    output: Annotated[
+        Path | None, typer.Option(help="Page to write; RUN/report.html if not given.")
+    ] = None,
+) -> None:
+    """Write one self-contained HTML page about a run: curves, health, grids, scores, settings."""
+    from animegan_cli.report import write_report
+    from animegan_cli.run_dir import open_run
+
+    page = write_report(open_run(run), output, RichReporter(stderr))
+    stdout.print(str(page), markup=False)
 
 
 @app.command(name="import")

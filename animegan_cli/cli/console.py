@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -30,7 +31,7 @@ class RichReporter:
         self.quiet = quiet
         self._progress: Progress | None = None
         self._task = TaskID(0)
-        self._position = ""
+        self._health = ""
 
     def note(self, text: str) -> None:
         """Print one line."""
@@ -70,8 +71,15 @@ class RichReporter:
             finally:
                 self._progress = None
 
-    def tick(self, stats: Mapping[str, float]) -> None:
-        """Show the losses beside the bar, or print one line where there is no bar."""
+    def tick(self, stats: Mapping[str, Any]) -> None:
+        """Show the losses beside the bar, or print one line where there is no bar.
+
+        The state of health is said at the start and when it changes.
+        """
+        health = stats.get("health", self._health)
+        if health != self._health:
+            self._health = health
+            (self.note if health == "healthy" else self.warn)(f"health: {health}")
         if self._progress is not None:
             shown = [f"{name} {stats[name]:.3f}" for name in ("loss_D", "loss_G") if name in stats]
             self._progress.update(self._task, losses="  ".join(shown))

@@ -3,7 +3,7 @@
 import functools
 import inspect
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -20,12 +20,15 @@ Config = Annotated[
 
 
 def with_settings(
-    *sections: str, fill: Callable[[list[Layer]], list[Layer]] = lambda layers: layers
+    *sections: str,
+    fill: Callable[[list[Layer]], list[Layer]] = lambda layers: layers,
+    short: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command one option for every field of some sections.
 
     The command is called with ``resolved`` and with whatever other parameters it declares.
-    ``fill`` may add layers below what the user said, such as a continued run's settings.
+    ``fill`` may add layers below what the user said, such as a continued run's settings;
+    ``short`` gives fields a second flag, where a command leaves no doubt of what is meant.
     """
     fields = {name: info for key in sections for name, info in SECTIONS[key].model_fields.items()}
     titles = {name: SECTIONS[key].title for key in sections for name in SECTIONS[key].model_fields}
@@ -41,7 +44,10 @@ def with_settings(
         own = inspect.signature(command, eval_str=True).parameters
         wrapper.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [parameter for name, parameter in own.items() if name != "resolved"]
-            + [_parameter(name, info, titles[name]) for name, info in fields.items()]
+            + [
+                _parameter(name, info, titles[name], (short or {}).get(name))
+                for name, info in fields.items()
+            ]
             + [
                 inspect.Parameter(
                     "config", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Config
@@ -71,14 +77,18 @@ def continued_run(layers: list[Layer]) -> list[Layer]:
     return [*layers, Layer("run", {key: v for key, v in stored.items() if key != "run"})]
 
 
-def _parameter(name: str, info: FieldInfo, panel: str) -> inspect.Parameter:
+def _parameter(
+    name: str, info: FieldInfo, panel: str, short: str | None = None
+) -> inspect.Parameter:
     flag = flag_name(name)
+    names: tuple[str, ...]
     if info.annotation is bool:
         kind: Any = bool | None
         names = (flag,) if flag == "--json" else (f"{flag}/--no-{flag[2:]}",)
         metavar = None
     else:  # text, so that pydantic alone judges values, whatever source they came from
-        kind, names, metavar = str | None, (flag,), _metavar(info)
+        kind, metavar = str | None, _metavar(info)
+        names = (short, flag) if short else (flag,)
     default = info.get_default()
     shown = "" if default in (None, False) else f" (default: {_shown(name, default)})"
     option = typer.Option(

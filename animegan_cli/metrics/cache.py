@@ -15,7 +15,7 @@ from torch import Tensor
 
 from animegan_cli.atomic import written_whole
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 
 
 def read_features(file: Path, dim: int) -> Tensor:

@@ -1,0 +1,86 @@
+"""Scoring G while it trains, and keeping the best one."""
+
+import torch
+
+from animegan_cli import checkpoints
+from animegan_cli.data import ImageSet
+from animegan_cli.errors import SettingsError
+from animegan_cli.metrics import FEWEST, Report, load_feature_network
+from animegan_cli.reporting import Reporter
+from animegan_cli.run_dir import RunDir
+from animegan_cli.scoring import open_folder, score_generator
+from animegan_cli.settings import Settings
+from animegan_cli.training_state import Best, TrainingState, network_shapes
+
+
+class Judge:
+    """Scores G against images that it does not learn from."""
+
+    def __init__(
+        self,
+        held: ImageSet,
+        run: RunDir,
+        settings: Settings,
+        device: torch.device,
+        reporter: Reporter,
+    ) -> None:
+        if len(held) < 2 * FEWEST:
+            raise SettingsError(
+                f"--evaluate-every: {len(held):,} images are held out, and {2 * FEWEST} are the "
+                "fewest to score against; use a larger --holdout, or --holdout-data DIR"
+            )
+        self.held, self.run, self.settings = held, run, settings
+        self.device, self.reporter = device, reporter
+        self.network = load_feature_network(settings.features, settings.feature_weights, device)
+
+    def judge(self, state: TrainingState) -> tuple[Report, bool]:
+        """Return the scores of G, and whether it is the best so far; that one is kept."""
+        report = score_generator(
+            state.G, self.held, self.network, self.settings, self.device, self.reporter
+        )
+        known = report.yours.frechet is not None
+        measure = (
+            f"{'frechet' if known else 'kid'}/{report.n}/{self.network.key}/{self.held.digest}"
+        )
+        score = report.yours.frechet if report.yours.frechet is not None else report.yours.kid
+        old = state.best
+        best = old is None or old.measure != measure or score < old.score
+        if best:
+            state.best = Best(score, measure)
+            checkpoints.save_snapshot(
+                self.run.best,
+                state.G,
+                state.D,
+                network_shapes(self.settings),
+                self.settings.recipe,
+                state.cur_nimg,
+                report.to_dict(),
+            )
+        sentence = f"{state.cur_nimg:,} images: {report.sentence()}"
+        self.reporter.note(sentence + (", the best so far" if best else ""))
+        return report, best
+
+
+def split_images(
+    images: ImageSet, settings: Settings, reporter: Reporter
+) -> tuple[ImageSet, ImageSet | None]:
+    """Return what is learnt from, and what is scored against if the settings hold any out.
+
+    Raises:
+        SettingsError: if scores are asked for and nothing is held out, or the reverse.
+    """
+    held = None
+    if settings.holdout:
+        images, held = images.split(settings.holdout, settings.seed)
+    if settings.holdout_data is not None:
+        if settings.evaluate_every is None:
+            raise SettingsError("--holdout-data is used by --evaluate-every; give both")
+        held = open_folder(
+            settings.holdout_data, "--holdout-data", settings.size, settings, reporter
+        )
+    if held is None and settings.evaluate_every is not None:
+        raise SettingsError(
+            "--evaluate-every needs images that are not learnt from: "
+            "--holdout 0.05, or --holdout-data DIR"
+        )
+    return images, held
