@@ -6,7 +6,7 @@ from animegan_cli import checkpoints
 from animegan_cli.data import ImageSet
 from animegan_cli.errors import SettingsError
 from animegan_cli.metrics import FEWEST, Report, load_feature_network
-from animegan_cli.reporting import Reporter
+from animegan_cli.reporting import NullReporter, Reporter
 from animegan_cli.run_dir import RunDir
 from animegan_cli.scoring import open_folder, score_generator
 from animegan_cli.settings import Settings
@@ -36,7 +36,7 @@ class Judge:
     def judge(self, state: TrainingState) -> tuple[Report, bool]:
         """Return the scores of G, and whether it is the best so far; that one is kept."""
         report = score_generator(
-            state.G, self.held, self.network, self.settings, self.device, self.reporter
+            state.G, self.held, self.network, self.settings, self.device, NullReporter()
         )
         known = report.yours.frechet is not None
         measure = (
@@ -61,26 +61,30 @@ class Judge:
         return report, best
 
 
+def check_holdout(settings: Settings) -> None:
+    """Check, before any image is opened, that scores are asked for if and only if they can be.
+
+    Raises:
+        SettingsError: if nothing is held out to score against, or a folder for that goes unused.
+    """
+    if settings.evaluate_every is None and settings.holdout_data is not None:
+        raise SettingsError("--holdout-data is used by --evaluate-every; give both")
+    if settings.evaluate_every and not settings.holdout and settings.holdout_data is None:
+        raise SettingsError(
+            "--evaluate-every needs images that are not learnt from: "
+            "--holdout 0.05, or --holdout-data DIR"
+        )
+
+
 def split_images(
     images: ImageSet, settings: Settings, reporter: Reporter
 ) -> tuple[ImageSet, ImageSet | None]:
-    """Return what is learnt from, and what is scored against if the settings hold any out.
-
-    Raises:
-        SettingsError: if scores are asked for and nothing is held out, or the reverse.
-    """
+    """Return what is learnt from, and what is scored against if the settings hold any out."""
     held = None
     if settings.holdout:
         images, held = images.split(settings.holdout, settings.seed)
     if settings.holdout_data is not None:
-        if settings.evaluate_every is None:
-            raise SettingsError("--holdout-data is used by --evaluate-every; give both")
         held = open_folder(
             settings.holdout_data, "--holdout-data", settings.size, settings, reporter
-        )
-    if held is None and settings.evaluate_every is not None:
-        raise SettingsError(
-            "--evaluate-every needs images that are not learnt from: "
-            "--holdout 0.05, or --holdout-data DIR"
         )
     return images, held

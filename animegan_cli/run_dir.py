@@ -9,6 +9,7 @@ from animegan_cli.errors import SettingsError, SnapshotError
 from animegan_cli.settings import Settings, fixed_fields, train_fields
 
 RUNS = Path("runs")
+BEST = "best.safetensors"
 
 
 class RunDir:
@@ -22,7 +23,7 @@ class RunDir:
         self.reals = path / "reals.png"
         self.skipped = path / "skipped.txt"
         self.tensorboard = path / "tensorboard"
-        self.best = path / "best.safetensors"
+        self.best = path / BEST
 
     def grid(self, cur_nimg: int) -> Path:
         """Return the path of the fixed-noise grid at a number of images seen."""

@@ -17,7 +17,7 @@ from animegan_cli.data import ImageSet, Order, list_images, normalize, open_imag
 from animegan_cli.device import choose_device, noise, set_threads
 from animegan_cli.errors import AnimeganError, Interrupted, SnapshotError
 from animegan_cli.health import diagnose, diversity, variety
-from animegan_cli.keep_best import Judge, split_images
+from animegan_cli.keep_best import Judge, check_holdout, split_images
 from animegan_cli.reporting import Advance, NullReporter, Reporter
 from animegan_cli.run_dir import RunDir, open_run
 from animegan_cli.run_log import RunLog
@@ -57,6 +57,7 @@ def train(settings: Settings, reporter: Reporter | None = None) -> TrainResult:
         Interrupted: after SIGINT or SIGTERM, once the state is saved.
     """
     reporter = reporter or NullReporter()
+    check_holdout(settings)
     device = choose_device(settings.device)
     set_threads(settings.threads)
 

@@ -10,7 +10,7 @@ from animegan_cli.errors import SettingsError
 from animegan_cli.recipes import RECIPES
 from animegan_cli.sections import TrainingSettings
 from animegan_cli.seeds import parse_seeds
-from animegan_cli.settings import SECTIONS, Settings, section_of
+from animegan_cli.settings import SECTIONS, TRAIN_SECTIONS, Settings, section_of
 from animegan_cli.sources import explicit_layers, flag_name, resolve
 
 
@@ -129,7 +129,7 @@ def test_seeds() -> None:
 
 def test_help_shows_every_field_of_train(cli: Cli) -> None:
     text = cli("train", "--help", COLUMNS="240").stdout
-    for name in ("data", "networks", "training", "length", "run", "output", "machine"):
+    for name in TRAIN_SECTIONS:
         for field, info in SECTIONS[name].model_fields.items():
             assert flag_name(field) in text
             assert info.description in text

@@ -192,7 +192,7 @@ def report(
     from animegan_cli.report import write_report
     from animegan_cli.run_dir import open_run
 
-    page = write_report(open_run(run), output, RichReporter(stderr))
+    page = write_report(open_run(run), output)
     stdout.print(str(page), markup=False)
 
 
@@ -227,13 +227,14 @@ def _networks(settings: Settings) -> "tuple[Snapshot, Path, torch.device]":
     """Load the snapshot that the settings name, or the newest one of the run."""
     from animegan_cli.checkpoints import load_snapshot
     from animegan_cli.device import choose_device, set_threads
-    from animegan_cli.run_dir import find_snapshot
+    from animegan_cli.run_dir import BEST, find_snapshot
 
     path = settings.snapshot or find_snapshot(settings.run)
     device = choose_device(settings.device)
     set_threads(settings.threads)
     snapshot = load_snapshot(path, device)
-    _reporter(settings).note(f"drawing with {path} ({snapshot.cur_nimg:,} images seen)")
+    best = ", the best by score" if path.name == BEST else ""
+    _reporter(settings).note(f"drawing with {path} ({snapshot.cur_nimg:,} images seen{best})")
     return snapshot, path, device
 
 
