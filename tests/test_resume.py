@@ -199,7 +199,7 @@ def test_values_that_are_not_finite_stop_the_run(tiny: Make) -> None:
     tensors["G.main.3.weight"][0, 0] = torch.nan
     checkpoints.write_tensors(path, tensors, checkpoints.STATE_FORMAT, about)
     before = [(state, state.read_bytes()) for state in run.states()]
-    with pytest.raises(DivergedError, match=r"G\.main\..* is not finite after 20 images"):
+    with pytest.raises(DivergedError, match=r"G\.main\..* is not finite at step 5 \(20 images\)"):
         training_loop.train(settings.model_copy(update={"total_kimg": 1.0}))
     assert [(state, state.read_bytes()) for state in run.states()] == before
 

