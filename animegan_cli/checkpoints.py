@@ -162,7 +162,10 @@ def write_tensors(
     metadata = {_METADATA: json.dumps({"format": kind, **about})}
     try:
         with written_whole(path) as temporary:
+            temporary.touch()
+            mode = temporary.stat().st_mode  # the user's; safetensors makes a new file, for one only
             save_file(plain, temporary, metadata)
+            temporary.chmod(mode)
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
     except (OSError, SafetensorError) as error:

@@ -221,3 +221,10 @@ def test_files_appear_whole_or_not_at_all(tmp_path: Path) -> None:
         checkpoints.write_tensors(path, {"a": torch.zeros(3)}, "kind", {})
     assert [file.name for file in tmp_path.iterdir()] == ["a.safetensors"]
     assert path.read_bytes() == b"old"
+
+
+def test_files_have_the_mode_of_any_other(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    checkpoints.write_tensors(path, {"a": torch.zeros(3)}, "kind", {})
+    (tmp_path / "other").touch()
+    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode

@@ -42,7 +42,8 @@ def show_plan(resolved: Resolved, console: Console) -> None:
         "D": f"{parameter_count(D):,} parameters",
         "run": f"{run.path} ({f'continues after {states[-1].stem}' if states else 'new'})",
         "files": "settings.json stats.jsonl reals.png samples/fakes-NNNNNNNNN.png "
-        "snapshot-NNNNNNNNN.safetensors state-NNNNNNNNN.safetensors tensorboard/",
+        "snapshot-NNNNNNNNN.safetensors state-NNNNNNNNN.safetensors tensorboard/"
+        + (" best.safetensors" if settings.evaluate_every else ""),
     }
     console.print()
     for name, text in lines.items():

@@ -3,6 +3,15 @@
 ``python tests/benchmarks/classic_d_lr.py FACES OUT --lr 0.002 0.02 0.1 0.5`` trains one run for
 each rate, same seed, data and budget, and prints the means of the last fifth of each. The grids
 in ``OUT/lr-*/samples`` are then looked at side by side.
+
+Found on 12,000 faces of 96 x 96, width 32, batch 64, 40,000 images, seed 0, one thread:
+
+| d_lr  | loss_D | loss_G | D(x)  | D(G(z)) | the grid after 40,000 images |
+| ----- | ------ | ------ | ----- | ------- | --- |
+| 0.002 | 0.817  | 2.507  | 0.656 | 0.130   | one texture, all images alike |
+| 0.02  | 1.293  | 2.408  | 0.605 | 0.214   | blurred heads with hair: the recipe's value |
+| 0.1   | 1.003  | 2.751  | 0.665 | 0.142   | blobs of colour |
+| 0.5   | 0.904  | 2.652  | 0.667 | 0.137   | noise |
 """
 
 import argparse
