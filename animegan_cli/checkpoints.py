@@ -163,7 +163,7 @@ def write_tensors(
     try:
         with written_whole(path) as temporary:
             temporary.touch()
-            mode = temporary.stat().st_mode  # the user's; safetensors makes a new file, for one only
+            mode = temporary.stat().st_mode  # safetensors would leave its own: no other user reads
             save_file(plain, temporary, metadata)
             temporary.chmod(mode)
             with temporary.open("rb+") as file:
