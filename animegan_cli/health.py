@@ -19,7 +19,7 @@ VIEW = 24  # pixels: small enough to ignore noise and fine lines
 DUPLICATE = 0.25  # of the usual distance between a real image and its nearest other one
 MANY_DUPLICATES = 0.2
 LOW_DIVERSITY = 0.3
-WARM_UP_NIMG = 20_000  # before that every G repeats itself
+WARM_UP_NIMG = 30_000  # before that every G repeats itself
 
 
 @dataclass(frozen=True)
