@@ -19,6 +19,7 @@ VIEW = 24  # pixels: small enough to ignore noise and fine lines
 DUPLICATE = 0.25  # of the usual distance between a real image and its nearest other one
 MANY_DUPLICATES = 0.2
 LOW_DIVERSITY = 0.3
+RUNAWAY_LOSS = 50.0  # logits that far from 0 teach nobody
 WARM_UP_NIMG = 30_000  # before that every G repeats itself
 
 
@@ -72,6 +73,11 @@ def diagnose(stats: Mapping[str, Any], settings: Settings) -> str:
     if stats.get("diversity") == 0:
         return "the training images are all alike; name more of them with --data"
     real, fake = stats.get("D_real"), stats.get("D_fake")
+    if stats.get("loss_G", 0.0) > RUNAWAY_LOSS:
+        return (
+            f"D runs away: loss_G {stats['loss_G']:.1g}, its steps are too large; "
+            f"try a new run with --d-lr {d_lr / 10:.1g}"
+        )
     if real is not None and fake is not None:
         if fake > real + 0.05:
             return (
