@@ -55,6 +55,8 @@ def test_a_run_holds_all_that_the_readme_says(cli: Cli, photos: Path, tmp_path: 
     board.Reload()
     assert measures <= set(board.Tags()["scalars"])
     assert [event.step for event in board.Scalars("loss_D")] == [12, 24]
+    (health, _) = board.Tensors("health/text_summary")
+    assert health.tensor_proto.string_val[0].decode() == lines[0]["health"]
     assert board.Scalars("loss_G")[0].value == pytest.approx(lines[0]["loss_G"])
     assert [event.step for event in board.Images("fakes")] == [0, 12, 20, 32]
     with Image.open(run / "samples" / "fakes-000000032.png") as grid:
