@@ -3,18 +3,18 @@
 ``python tests/benchmarks/health.py FACES OUT`` trains one healthy run and three that cannot work,
 same seed, size and budget, and prints what each tick's sentence said and the figures behind it.
 The limits in ``animegan_cli/health.py`` were set so that each fault is named and the healthy run
-is not. Found on 12,000 faces of 96 x 96, recipe classic at width 32, 32,000 images each (12,000 with
-swapped labels), every tick of a run:
+is not. Found on 12,000 faces of 96 x 96, recipe classic at width 32, 32,000 images each (12,000
+with swapped labels), at every tick of a run:
 
-| run | what the health line said |
-| --- | --- |
-| as the recipe is | healthy |
-| D learning rate x 50 | D runs away: loss_G 1e+15, its steps are too large; try ... --d-lr 0.1 |
-| one training image | the training images are all alike; name more of them with --data |
-| labels swapped | D takes fakes for real (D(x) 0.21, D(G(z)) 0.69): --real-label must be above ... |
+| run                  | what the health line said                                           |
+| -------------------- | ------------------------------------------------------------------- |
+| as the recipe is     | healthy                                                             |
+| D learning rate x 50 | D runs away: loss_G 1e+15, its steps are too large; ... --d-lr 0.1  |
+| one training image   | the training images are all alike; name more of them with --data    |
+| labels swapped       | D takes fakes for real ...: --real-label must be above --fake-label |
 
-What was tried before: warm-up of 20,000 images (the healthy run was told that G repeats itself until
-26,000), and no rule for a D that runs away (it was told that D cannot tell, and to raise --d-lr).
+What was tried before: a warm-up of 20,000 images (the healthy run was told that G repeats itself
+until 26,000), and no rule for a D that runs away (told that D cannot tell, and to raise --d-lr).
 """
 
 import argparse
