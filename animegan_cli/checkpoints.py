@@ -140,7 +140,7 @@ def load_optimizer(
         parameter_name, _, key = full_name.rpartition(".")
         found.setdefault(parameter_name, {})[key] = tensor
     kinds = {key for entry in found.values() for key in entry}
-    parameters = dict(network.named_parameters())
+    parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
     for parameter_name, parameter in parameters.items():
         missing = kinds - found.get(parameter_name, {}).keys()
         if missing:

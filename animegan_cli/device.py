@@ -26,6 +26,19 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """Return the type that autocast computes in; ``auto`` is bfloat16 where hardware has it."""
+    if device.type not in ("cpu", "cuda", "mps"):  # meta has no autocast
+        return torch.float32
+    if name == "auto":
+        if device.type == "cuda":
+            name = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+        else:
+            fast = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)  # AMX implies it
+            name = "bf16" if device.type == "cpu" and fast() else "fp32"
+    return torch.bfloat16 if name == "bf16" else torch.float32
+
+
 def set_threads(threads: int) -> None:
     """Let torch use this many CPU threads; 0 keeps torch's own choice (physical cores)."""
     if threads > 0:

@@ -36,7 +36,7 @@ class Judge:
     def judge(self, state: TrainingState) -> tuple[Report, bool]:
         """Return the scores of G, and whether it is the best so far; that one is kept."""
         report = score_generator(
-            state.G, self.held, self.network, self.settings, self.device, NullReporter()
+            state.drawer, self.held, self.network, self.settings, self.device, NullReporter()
         )
         known = report.yours.frechet is not None
         measure = (
@@ -49,7 +49,7 @@ class Judge:
             state.best = Best(score, measure)
             checkpoints.save_snapshot(
                 self.run.best,
-                state.G,
+                state.drawer,
                 state.D,
                 network_shapes(self.settings),
                 self.settings.recipe,

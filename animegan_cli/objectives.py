@@ -1,8 +1,19 @@
 """Adversarial losses as functions of tensors."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What D and G minimise: scalars of logits ``[N, L]`` of real and of generated images."""
+
+    D: Callable[[Tensor, Tensor], Tensor]
+    G: Callable[[Tensor, Tensor], Tensor]
 
 
 def bce(logits: Tensor, label: float) -> Tensor:
@@ -13,3 +24,47 @@ def bce(logits: Tensor, label: float) -> Tensor:
     for G it is the non-saturating loss of section 3 there.
     """
     return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
+
+
+def hinge_d(real: Tensor, fake: Tensor) -> Tensor:
+    """Hinge loss of D (Lim & Ye 2017, arXiv 1705.02894): real above 1, generated below -1."""
+    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+
+
+def hinge_g(real: Tensor, fake: Tensor) -> Tensor:
+    """Loss of G against the hinge: minus the mean logit of what it drew."""
+    return -fake.mean()
+
+
+def relativistic_d(real: Tensor, fake: Tensor) -> Tensor:
+    """Relativistic pairing loss of D, pairs by index (R3GAN, arXiv 2501.05441, section 2)."""
+    return F.softplus(fake - real).mean()
+
+
+def relativistic_g(real: Tensor, fake: Tensor) -> Tensor:
+    """Relativistic pairing loss of G: D's with the roles swapped."""
+    return F.softplus(real - fake).mean()
+
+
+def feature_mismatch(real: list[Tensor], fake: list[Tensor]) -> Tensor:
+    """Squared differences of two batches' features in mean and standard deviation, as a scalar.
+
+    For each map ``[N, C, H, W]`` and each place in it, in units of the reals' own spread there,
+    averaged over places and summed over maps. It tells G what D's logits do not: how far its images
+    should differ from each other (Salimans et al. 2016, arXiv 1606.03498, section 3.1, with the
+    second moment of Santos et al. 2019, arXiv 1904.02762).
+    """
+    total = torch.zeros((), device=real[0].device)
+    for a, b in zip(real, fake, strict=True):
+        wanted, found = a.float(), b.float()
+        spread = wanted.std(0)
+        unit = spread.square().mean().sqrt() + 1e-6
+        total = total + ((found.std(0) - spread) / unit).square().mean()
+        total = total + ((found.mean(0) - wanted.mean(0)) / unit).square().mean()
+    return total
+
+
+OBJECTIVES = {
+    "hinge": Objective(hinge_d, hinge_g),
+    "relativistic": Objective(relativistic_d, relativistic_g),
+}

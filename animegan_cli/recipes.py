@@ -18,9 +18,30 @@ class Recipe:
 
 
 RECIPES: dict[str, Recipe] = {
+    "modern": Recipe(
+        summary="a projected discriminator and matched features: varied faces soonest; extra modern",
+        values={
+            "family": "projected",
+            "z_dim": 128,
+            "width": 32,
+            "d_width": 64,
+            "batch_size": 32,
+            "objective": "hinge",
+            "match": 1.0,
+            "g_optimizer": "adam",
+            "d_optimizer": "adam",
+            "g_lr": 4e-4,
+            "d_lr": 4e-4,
+            "beta1": 0.0,
+            "beta2": 0.99,
+            "augment": 1.0,
+            "ema_kimg": 5.0,
+        },
+    ),
     "classic": Recipe(
         summary="the 2019 system as published: BCE, label 0.8, Adam for G, SGD for D",
         values={
+            "precision": "fp32",
             "batch_size": 64,
             "real_label": 0.8,
             "fake_label": 0.0,
@@ -38,6 +59,7 @@ RECIPES: dict[str, Recipe] = {
     "classic-adam": Recipe(
         summary="its lineage's other form: Adam for both, batch 256, G in every fifth iteration",
         values={
+            "precision": "fp32",
             "batch_size": 256,
             "real_label": 0.8,
             "fake_label": 0.0,

@@ -8,10 +8,11 @@ from it.
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from animegan_cli.seeds import parse_seeds
 
+WIDTHS = {"tiny": 16, "small": 32, "base": 64, "large": 128}
 IMAGE_SIZES = (16, 24, 32, 48, 64, 96, 128, 192, 256)
 
 
@@ -19,6 +20,14 @@ def _image_size(size: int) -> int:
     if size not in IMAGE_SIZES:
         raise ValueError(f"use one of {', '.join(map(str, IMAGE_SIZES))}")
     return size
+
+
+def _width(value: object) -> object:
+    if isinstance(value, str) and not value.strip().isdecimal():
+        if value not in WIDTHS:
+            raise ValueError(f"use a number, or {', '.join(WIDTHS)}")
+        return WIDTHS[value]
+    return value
 
 
 def _device(name: str) -> str:
@@ -81,9 +90,19 @@ class NetworkSettings(Section):
 
     title: ClassVar[str] = "Networks"
 
+    family: Literal["classic", "projected"] = Field(
+        "classic", description="Networks: the 2019 DCGAN, or a projected discriminator."
+    )
     z_dim: int = Field(100, ge=1, le=4096, description="Length of the noise vector z.")
-    width: int = Field(
-        64, ge=1, le=1024, description="Channels at the widest feature map of G and D (ngf = ndf)."
+    width: Annotated[int, BeforeValidator(_width)] = Field(
+        64,
+        ge=1,
+        le=1024,
+        description="Channels of G at its widest feature map (ngf), or tiny (16, for two cores), "
+        "small (32), base (64, for a GPU) or large (128).",
+    )
+    d_width: int | None = Field(
+        None, ge=1, le=1024, description="Channels of D there (ndf); as many as G if not given."
     )
 
 
@@ -92,8 +111,11 @@ class TrainingSettings(Section):
 
     title: ClassVar[str] = "Training"
 
-    recipe: Literal["classic", "classic-adam"] = Field(
+    recipe: Literal["modern", "classic", "classic-adam"] = Field(
         "classic", description="Named preset for the fields of this section."
+    )
+    objective: Literal["bce", "hinge", "relativistic"] = Field(
+        "bce", description="Loss; bce goes with the classic family, the others with projected."
     )
     batch_size: int = Field(64, ge=2, le=65536, description="Real images per step.")
     real_label: float = Field(
@@ -114,6 +136,17 @@ class TrainingSettings(Section):
     momentum: float = Field(0.0, ge=0, lt=1, description="Momentum of SGD.")
     d_iter_step: int = Field(1, ge=1, description="Update D in every such iteration.")
     g_iter_step: int = Field(1, ge=1, description="Update G in every such iteration.")
+    match: float = Field(
+        0.0, ge=0, description="Weight for G of matching mean and spread of D's frozen features."
+    )
+    augment: float = Field(
+        0.0, ge=0, le=1, description="Strength of differentiable augmentation of all that D sees."
+    )
+    ema_kimg: float = Field(
+        0.0,
+        ge=0,
+        description="Half-life of the averaged G that draws, in thousands of images; 0 for none.",
+    )
     seed: int = Field(0, ge=0, lt=2**63, description="All randomness of the run follows from it.")
     init: UserPath | None = Field(
         None, description="Snapshot whose weights a new run starts from (see animegan import)."
@@ -172,6 +205,9 @@ class RuntimeSettings(Section):
 
     device: Annotated[str, AfterValidator(_device)] = Field(
         "auto", description="auto, cpu, cuda, cuda:N or mps."
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="Arithmetic of training; auto is bf16 where the hardware has it."
     )
     threads: int = Field(0, ge=0, le=4096, description="CPU threads; 0 leaves the choice to torch.")
     cache_dir: UserPath | None = Field(

@@ -174,7 +174,7 @@ class _Loop:
     def fixed_grid(self) -> Tensor:
         """Draw 64 images from the same noise at every call, in evaluation mode."""
         z = noise((GRID_IMAGES, self.settings.z_dim), self.settings.seed, "grid")
-        return to_bytes(in_passes(self.state.G, z, self.state.device))
+        return to_bytes(in_passes(self.state.drawer, z, self.state.device))
 
     def tick(self) -> None:
         """Write the means since the last tick."""

@@ -1,17 +1,19 @@
 """All that training changes: built for a new run, saved, and loaded to continue one."""
 
+import copy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
 from animegan_cli import checkpoints
 from animegan_cli.checkpoints import NetworkShapes
-from animegan_cli.device import derived_seed
+from animegan_cli.device import choose_precision, derived_seed
 from animegan_cli.errors import DataError, DivergedError, SettingsError, SnapshotError
 from animegan_cli.meters import Meters
+from animegan_cli.networks import load_frozen
 from animegan_cli.reporting import Reporter
 from animegan_cli.run_dir import RunDir
 from animegan_cli.settings import Settings
@@ -29,17 +31,40 @@ class Best:
 
 @dataclass
 class TrainingState:
-    """All that training changes, on one device."""
+    """All that training changes, on one device, and the precision that it computes in.
+
+    ``G_ema`` is G averaged over its steps, in evaluation mode; None if the settings ask for none.
+    """
 
     G: nn.Module
     D: nn.Module
     G_optimizer: Optimizer
     D_optimizer: Optimizer
     device: torch.device
+    G_ema: nn.Module | None = None
+    dtype: torch.dtype = torch.float32
     meters: Meters = field(default_factory=Meters)
     cur_nimg: int = 0
     elapsed_sec: float = 0.0
     best: Best | None = None
+
+    @property
+    def drawer(self) -> nn.Module:
+        """The generator that grids, scores and snapshots are of: the averaged one if there is."""
+        return self.G if self.G_ema is None else self.G_ema
+
+    def networks(self) -> dict[str, nn.Module]:
+        """Return all networks by name."""
+        found = {"G": self.G, "D": self.D}
+        return found if self.G_ema is None else {**found, "G_ema": self.G_ema}
+
+    def network_tensors(self) -> dict[str, Tensor]:
+        """Return the tensors of all networks as ``name.key``."""
+        return {
+            key: tensor
+            for name, network in self.networks().items()
+            for key, tensor in checkpoints.network_tensors(name, network).items()
+        }
 
     def check_finite(self, batch_size: int) -> None:
         """Stop a run whose weights or losses are lost.
@@ -47,12 +72,7 @@ class TrainingState:
         Raises:
             DivergedError: naming the first tensor that is not finite.
         """
-        tensors = {
-            **checkpoints.network_tensors("G", self.G),
-            **checkpoints.network_tensors("D", self.D),
-            **self.meters.tensors(),
-        }
-        for name, tensor in tensors.items():
+        for name, tensor in {**self.network_tensors(), **self.meters.tensors()}.items():
             if not torch.isfinite(tensor).all():
                 raise DivergedError(
                     f"{name} is not finite at step {self.cur_nimg // batch_size:,} "
@@ -63,16 +83,24 @@ class TrainingState:
 
 def network_shapes(settings: Settings) -> NetworkShapes:
     """Return the networks' shapes for the settings of a new run."""
-    shared = {"size": settings.size, "width": settings.width}
-    return NetworkShapes("classic", {"z_dim": settings.z_dim, **shared}, shared)
+    G = {"z_dim": settings.z_dim, "size": settings.size, "width": settings.width}
+    D = {"size": settings.size, "width": settings.d_width or settings.width}
+    return NetworkShapes(settings.family, G, D)
 
 
 def new_state(settings: Settings, device: torch.device) -> TrainingState:
     """Build networks and optimizers for a new run; weights follow from the seed or ``init``.
 
     Raises:
-        SettingsError: if the snapshot to start from has networks of another shape.
+        SettingsError: if the snapshot to start from has networks of another shape, or the
+            objective does not go with the networks.
+        AnimeganError: if frozen weights that D needs are not installed.
     """
+    if (settings.family == "classic") != (settings.objective == "bce"):
+        raise SettingsError(
+            f"--objective {settings.objective} does not go with --family {settings.family}: "
+            "bce goes with classic, the others with projected"
+        )
     shapes = network_shapes(settings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(settings.seed, "init"))
@@ -83,6 +111,8 @@ def new_state(settings: Settings, device: torch.device) -> TrainingState:
             raise SettingsError(f"--init {settings.init}: its networks are {start.shapes}")
         G.load_state_dict(start.G.state_dict())
         D.load_state_dict(start.D.state_dict())
+    elif device.type != "meta":
+        load_frozen(D)
     layout = torch.channels_last  # a sixth faster on a CPU, and what CUDA's tensor cores want
     G = G.to(device, memory_format=layout).train()  # type: ignore[call-overload]
     D = D.to(device, memory_format=layout).train()  # type: ignore[call-overload]
@@ -92,6 +122,8 @@ def new_state(settings: Settings, device: torch.device) -> TrainingState:
         G_optimizer=_optimizer(settings.g_optimizer, G, settings.g_lr, settings),
         D_optimizer=_optimizer(settings.d_optimizer, D, settings.d_lr, settings),
         device=device,
+        G_ema=copy.deepcopy(G).eval().requires_grad_(False) if settings.ema_kimg else None,
+        dtype=choose_precision(settings.precision, device),
     )
 
 
@@ -99,7 +131,8 @@ def save_snapshot(run: RunDir, state: TrainingState, settings: Settings) -> Path
     """Write the snapshot of this moment into the run and return its path."""
     path = run.snapshot(state.cur_nimg)
     shapes = network_shapes(settings)
-    checkpoints.save_snapshot(path, state.G, state.D, shapes, settings.recipe, state.cur_nimg)
+    G = state.drawer
+    checkpoints.save_snapshot(path, G, state.D, shapes, settings.recipe, state.cur_nimg)
     return path
 
 
@@ -111,8 +144,7 @@ def save_state(run: RunDir, state: TrainingState, settings: Settings, data_diges
     """
     state.check_finite(settings.batch_size)
     tensors = {
-        **checkpoints.network_tensors("G", state.G),
-        **checkpoints.network_tensors("D", state.D),
+        **state.network_tensors(),
         **checkpoints.optimizer_tensors("G_optimizer", state.G, state.G_optimizer),
         **checkpoints.optimizer_tensors("D_optimizer", state.D, state.D_optimizer),
         **state.meters.tensors(),
@@ -147,8 +179,8 @@ def load_state(run: RunDir, state: TrainingState, data_digest: str, reporter: Re
                 f"the images are not those that {run.path} was started with; choose another "
                 "--run, and --init with a snapshot of the old one to keep what it learnt"
             )
-        checkpoints.load_network("G", state.G, tensors)
-        checkpoints.load_network("D", state.D, tensors)
+        for name, network in state.networks().items():
+            checkpoints.load_network(name, network, tensors)
         checkpoints.load_optimizer("G_optimizer", state.G, state.G_optimizer, tensors)
         checkpoints.load_optimizer("D_optimizer", state.D, state.D_optimizer, tensors)
         state.meters.load(tensors, state.device)
@@ -161,6 +193,7 @@ def load_state(run: RunDir, state: TrainingState, data_digest: str, reporter: Re
 
 
 def _optimizer(kind: str, network: nn.Module, lr: float, settings: Settings) -> Optimizer:
+    learnt = [parameter for parameter in network.parameters() if parameter.requires_grad]
     if kind == "sgd":
-        return SGD(network.parameters(), lr, momentum=settings.momentum)
-    return Adam(network.parameters(), lr, betas=(settings.beta1, settings.beta2))
+        return SGD(learnt, lr, momentum=settings.momentum)
+    return Adam(learnt, lr, betas=(settings.beta1, settings.beta2))

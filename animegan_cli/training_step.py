@@ -1,15 +1,27 @@
-"""One training iteration of the classic system: D, then G."""
+"""One training iteration: D, then G, then G's average.
+
+The classic networks draw two batches of fakes and go backward three times. A projected
+discriminator has no batch statistics and its features do not learn, so that both steps share one
+batch of fakes and one pass through the frozen features.
+"""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
-from animegan_cli.device import noise
-from animegan_cli.objectives import bce
+from animegan_cli.augment import Draw, augment
+from animegan_cli.device import generator, noise
+from animegan_cli.networks.projected import Discriminator
+from animegan_cli.objectives import OBJECTIVES, bce, feature_mismatch
 from animegan_cli.settings import Settings
 from animegan_cli.training_state import TrainingState
+
+COLORS = 8  # pixels: mean colours over such squares are matched too; features hardly see them
+EMA_RAMP = 0.05  # of the images seen: an early average must not remember noise
 
 
 def train_step(state: TrainingState, settings: Settings, reals: Callable[[], Tensor]) -> None:
@@ -21,11 +33,19 @@ def train_step(state: TrainingState, settings: Settings, reals: Callable[[], Ten
         reals: called if this iteration updates D; returns images ``[N, 3, S, S]`` in [-1, 1].
     """
     iteration = state.cur_nimg // settings.batch_size + 1
-    if iteration % settings.d_iter_step == 0:
-        discriminator_step(state, settings, reals())
-    if iteration % settings.g_iter_step == 0:
-        generator_step(state, settings)
+    train_D = iteration % settings.d_iter_step == 0
+    train_G = iteration % settings.g_iter_step == 0
+    if settings.family == "projected":
+        if train_D or train_G:
+            shared_step(state, settings, reals(), train_D, train_G)
+    else:
+        if train_D:
+            discriminator_step(state, settings, reals())
+        if train_G:
+            generator_step(state, settings)
     state.cur_nimg += settings.batch_size
+    if state.G_ema is not None:
+        average(state.G_ema, state.G, settings, state.cur_nimg)
 
 
 def discriminator_step(state: TrainingState, settings: Settings, reals: Tensor) -> None:
@@ -67,9 +87,85 @@ def generator_step(state: TrainingState, settings: Settings) -> None:
     state.meters.add("loss_G", loss.detach())
 
 
+def shared_step(
+    state: TrainingState, settings: Settings, reals: Tensor, train_D: bool, train_G: bool
+) -> None:
+    """Update the heads of a projected D, then G, on one batch of fakes."""
+    D = state.D
+    assert isinstance(D, Discriminator)
+    objective = OBJECTIVES[settings.objective]
+    learnt = D.heads
+    autocast: AbstractContextManager[object] = (
+        nullcontext()
+        if state.dtype is torch.float32
+        else torch.autocast(state.device.type, state.dtype)
+    )
+
+    # See both batches through the frozen features, augmented alike.
+    with autocast:
+        with torch.set_grad_enabled(train_G):
+            fakes = state.G(_latents(state, settings, "G"))
+            fake_features = D.features(_augmented(fakes, state, settings, "fakes"))
+        with torch.no_grad():
+            real_features = D.features(_augmented(reals, state, settings, "reals"))
+
+    # D: real up, generated down; no gradient reaches G.
+    state.D_optimizer.zero_grad()
+    learnt.requires_grad_(train_D)
+    with autocast:
+        real_logits = D.judge(real_features)
+        fake_logits = D.judge([x.detach() for x in fake_features])
+    if train_D:
+        loss = objective.D(real_logits, fake_logits)
+        loss.backward()
+        state.meters.add("grad_norm_D", gradient_norm(D))
+        state.D_optimizer.step()
+        state.meters.add("loss_D", loss.detach())
+        state.meters.add("D_real", real_logits.detach().sigmoid().mean())
+        state.meters.add("D_fake", fake_logits.detach().sigmoid().mean())
+
+    # G: generated up, by the D of this moment.
+    learnt.requires_grad_(False)
+    if train_G:
+        state.G_optimizer.zero_grad()
+        with autocast:
+            fake_logits = D.judge(fake_features)
+        loss = objective.G(real_logits.detach(), fake_logits)
+        state.meters.add("loss_G", loss.detach())
+        if settings.match:
+            mismatch = feature_mismatch(
+                [*real_features, F.avg_pool2d(reals, COLORS)],
+                [*fake_features, F.avg_pool2d(fakes.float(), COLORS)],
+            )
+            loss = loss + settings.match * mismatch
+            state.meters.add("mismatch", mismatch.detach())
+        loss.backward()
+        state.meters.add("grad_norm_G", gradient_norm(state.G))
+        state.G_optimizer.step()
+    learnt.requires_grad_(True)
+
+
+@torch.no_grad()
+def average(G_ema: nn.Module, G: nn.Module, settings: Settings, cur_nimg: int) -> None:
+    """Move the averaged G towards G; the half-life grows with the run to ``ema_kimg``."""
+    half_life = min(settings.ema_kimg * 1000, EMA_RAMP * cur_nimg)
+    weight = 1 - 0.5 ** (settings.batch_size / half_life)
+    ours, theirs = G_ema.state_dict().values(), G.state_dict().values()
+    pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a.is_floating_point()]
+    torch._foreach_lerp_([a for a, _ in pairs], [b for _, b in pairs], weight)
+
+
 def gradient_norm(network: nn.Module) -> Tensor:
     """Return the length of the vector of all gradients, as a scalar on the network's device."""
     return get_total_norm([p.grad for p in network.parameters() if p.grad is not None])
+
+
+def _augmented(images: Tensor, state: TrainingState, settings: Settings, purpose: str) -> Tensor:
+    if not settings.augment:
+        return images
+    numbers = generator(settings.seed, "augment", purpose, state.cur_nimg)
+    draw = Draw.from_generator(len(images), numbers, state.device)
+    return augment(images, draw, settings.augment)
 
 
 def _latents(state: TrainingState, settings: Settings, purpose: str) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 
 from animegan_cli.checkpoints import NetworkShapes
 from animegan_cli.errors import SnapshotError
-from animegan_cli.networks import classic, parameter_count
+from animegan_cli.networks import classic, multiply_accumulates, parameter_count
 from animegan_cli.sections import IMAGE_SIZES
 
 
@@ -65,3 +65,9 @@ def test_every_size(size: int) -> None:
 def test_an_unknown_family_is_refused() -> None:
     with pytest.raises(SnapshotError, match="unknown network family 'other'"):
         NetworkShapes("other", {}, {}).build()
+
+
+def test_multiply_accumulates_are_counted() -> None:
+    layer = torch.nn.Conv2d(3, 5, 3, padding=1, device="meta")
+    image = torch.empty(1, 3, 8, 8, device="meta")
+    assert multiply_accumulates(layer, image) == 3 * 5 * 9 * 64

