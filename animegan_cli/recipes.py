@@ -19,7 +19,7 @@ class Recipe:
 
 RECIPES: dict[str, Recipe] = {
     "modern": Recipe(
-        summary="a projected discriminator and matched features: varied faces soonest; extra modern",
+        summary="a projected discriminator with matched features: good faces soonest",
         values={
             "family": "projected",
             "z_dim": 128,
