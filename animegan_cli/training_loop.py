@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from animegan_cli.data import ImageSet, Order, list_images, normalize, open_images
-from animegan_cli.device import choose_device, noise, set_threads
+from animegan_cli.device import choose_device, noise, reuse_freed_memory, set_threads
 from animegan_cli.errors import AnimeganError, Interrupted, SnapshotError
 from animegan_cli.health import diagnose, diversity, variety
 from animegan_cli.keep_best import Judge, check_holdout, split_images
@@ -60,6 +60,7 @@ def train(settings: Settings, reporter: Reporter | None = None) -> TrainResult:
     check_holdout(settings)
     device = choose_device(settings.device)
     set_threads(settings.threads)
+    reuse_freed_memory()
 
     # Open the run and its images.
     run = open_run(settings.run, settings.recipe)
