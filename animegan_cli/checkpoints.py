@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from torch.optim import Optimizer
 
 from animegan_cli.atomic import written_whole
 from animegan_cli.errors import SnapshotError
-from animegan_cli.networks import FAMILIES
+from animegan_cli.networks import FAMILIES, frozen_keys, load_frozen
 
 SNAPSHOT_FORMAT = "animegan-snapshot-1"
 STATE_FORMAT = "animegan-state-1"
@@ -49,7 +50,7 @@ class Snapshot:
     """Trained networks and what is known of them.
 
     Attributes:
-        G, D: the networks, in evaluation mode.
+        G: the generator, in evaluation mode.
         shapes: from which they were built.
         recipe: name of the recipe that trained them, or ``imported``.
         cur_nimg: real images seen in training.
@@ -57,11 +58,24 @@ class Snapshot:
     """
 
     G: nn.Module
-    D: nn.Module
     shapes: NetworkShapes
     recipe: str
     cur_nimg: int
     hash: str
+    _D: nn.Module
+    _lacks_frozen: bool = False
+
+    @cached_property
+    def D(self) -> nn.Module:
+        """The discriminator, in evaluation mode.
+
+        Raises:
+            AnimeganError: if the file leaves out the frozen network in it, and the package that
+                carries its weights is not installed.
+        """
+        if self._lacks_frozen:
+            load_frozen(self._D)
+        return self._D
 
 
 def save_snapshot(
@@ -72,11 +86,19 @@ def save_snapshot(
     recipe: str,
     cur_nimg: int,
     score: Mapping[str, Any] | None = None,
+    *,
+    frozen: bool = True,
 ) -> None:
-    """Write G and D with the metadata from which both are rebuilt, and G's score if known."""
+    """Write G and D with the metadata from which both are rebuilt, and G's score if known.
+
+    Without ``frozen`` the file leaves out what a package carries anyway.
+    """
     about = {"networks": asdict(shapes), "recipe": recipe, "cur_nimg": cur_nimg}
     about |= {"score": score} if score else {}
-    write_tensors(path, network_tensors("G", G) | network_tensors("D", D), SNAPSHOT_FORMAT, about)
+    tensors = network_tensors("G", G) | network_tensors("D", D)
+    for key in [] if frozen else frozen_keys(D):
+        del tensors[f"D.{key}"]
+    write_tensors(path, tensors, SNAPSHOT_FORMAT, about)
 
 
 def load_snapshot(path: Path, device: torch.device | str = "cpu") -> Snapshot:
@@ -90,15 +112,17 @@ def load_snapshot(path: Path, device: torch.device | str = "cpu") -> Snapshot:
         shapes = NetworkShapes(**about["networks"])
         G, D = shapes.build()
         load_network("G", G, tensors)
-        load_network("D", D, tensors)
+        frozen = {f"D.{key}": D.state_dict()[key] for key in frozen_keys(D)}
+        load_network("D", D, tensors if tensors.keys() & frozen.keys() else {**tensors, **frozen})
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         return Snapshot(
             G=G.to(device).eval().requires_grad_(False),
-            D=D.to(device).eval().requires_grad_(False),
             shapes=shapes,
             recipe=str(about["recipe"]),
             cur_nimg=int(about["cur_nimg"]),
             hash=digest,
+            _D=D.to(device).eval().requires_grad_(False),
+            _lacks_frozen=bool(frozen) and not tensors.keys() & frozen.keys(),
         )
     except (KeyError, TypeError, RuntimeError) as error:
         raise SnapshotError(

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_TINY = 1e-12  # keeps the slope of a square root finite where a feature is constant
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -65,9 +67,9 @@ def feature_mismatch(real: list[Tensor], fake: list[Tensor]) -> Tensor:
 
 
 def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and standard deviation over the batch; ``std`` itself takes four times as long."""
+    """Return mean and standard deviation over the batch; ``std`` takes four times as long."""
     mean = x.mean(0)
-    return mean, ((x - mean).square().sum(0) / (len(x) - 1) + 1e-8).sqrt()
+    return mean, ((x - mean).square().sum(0) / (len(x) - 1) + _TINY).sqrt()
 
 
 OBJECTIVES = {

@@ -6,6 +6,7 @@ from typing import Any
 
 from animegan_cli.atomic import written_whole
 from animegan_cli.errors import SettingsError, SnapshotError
+from animegan_cli.pretrained import PRETRAINED
 from animegan_cli.settings import Settings, fixed_fields, train_fields
 
 RUNS = Path("runs")
@@ -113,7 +114,7 @@ def next_free_run(recipe: str, runs: Path = RUNS) -> RunDir:
     return RunDir(runs / f"{max(numbers, default=-1) + 1:03d}-{recipe}")
 
 
-def open_run(path: Path | None, recipe: str = "classic") -> RunDir:
+def open_run(path: Path | None, recipe: str = "modern") -> RunDir:
     """Return the run that ``--run`` names: a path, ``latest``, or the next free one if None.
 
     Raises:
@@ -133,6 +134,8 @@ def open_run(path: Path | None, recipe: str = "classic") -> RunDir:
 def find_snapshot(run: Path | None, runs: Path = RUNS) -> Path:
     """Return the best snapshot of a run, else its newest; of the newest run if None.
 
+    Where there is no run at all, that is what the package brings.
+
     Raises:
         SnapshotError: if there is none.
     """
@@ -145,11 +148,11 @@ def find_snapshot(run: Path | None, runs: Path = RUNS) -> Path:
         return found
     newest = max(runs.glob("*/snapshot-*.safetensors"), key=_modified, default=None)
     found = RunDir(newest.parent).to_draw_with() if newest is not None else None
-    if found is None:
+    if found is None and run is not None:
         raise SnapshotError(
             f"no snapshot in {runs.absolute()}; train a run, or name one with --run or --snapshot"
         )
-    return found
+    return found or PRETRAINED
 
 
 def _modified(path: Path) -> float:

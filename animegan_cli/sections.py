@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from animegan_cli.pretrained import NAME, PRETRAINED
 from animegan_cli.seeds import parse_seeds
 
 WIDTHS = {"tiny": 16, "small": 32, "base": 64, "large": 128}
@@ -30,6 +31,10 @@ def _width(value: object) -> object:
     return value
 
 
+def _snapshot(path: Path) -> Path:
+    return PRETRAINED if path == Path(NAME) else path
+
+
 def _device(name: str) -> str:
     kind, _, index = name.partition(":")
     if kind not in ("auto", "cpu", "cuda", "mps") or (index and not index.isdecimal()):
@@ -43,6 +48,7 @@ def _seeds(text: str) -> str:
 
 
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
+SnapshotPath = Annotated[UserPath, AfterValidator(_snapshot)]
 
 
 class Section(BaseModel):
@@ -98,8 +104,8 @@ class NetworkSettings(Section):
         64,
         ge=1,
         le=1024,
-        description="Channels of G at its widest feature map (ngf), or tiny (16, for two cores), "
-        "small (32), base (64, for a GPU) or large (128).",
+        description="Channels of G at its widest feature map (ngf), or tiny (16), small (32, for "
+        "two cores), base (64, for a GPU) or large (128, for a server).",
     )
     d_width: int | None = Field(
         None, ge=1, le=1024, description="Channels of D there (ndf); as many as G if not given."
@@ -112,20 +118,20 @@ class TrainingSettings(Section):
     title: ClassVar[str] = "Training"
 
     recipe: Literal["modern", "classic", "classic-adam"] = Field(
-        "classic", description="Named preset for the fields of this section."
+        "modern", description="Named preset for what is trained and how."
     )
     objective: Literal["bce", "hinge", "relativistic"] = Field(
         "bce", description="Loss; bce goes with the classic family, the others with projected."
     )
     batch_size: int = Field(64, ge=2, le=65536, description="Real images per step.")
     real_label: float = Field(
-        0.8, gt=0, le=1, description="Target of D for real images, and of G for its own."
+        0.8, gt=0, le=1, description="With bce: target of D for real images, and of G for its own."
     )
     fake_label: float = Field(
         0.0,
         ge=0,
         lt=1,
-        description="Target of D for generated images; not 0 shifts what is learnt.",
+        description="With bce: target of D for generated images; not 0 shifts what is learnt.",
     )
     g_optimizer: Literal["adam", "sgd"] = Field("adam", description="Optimizer of G.")
     d_optimizer: Literal["adam", "sgd"] = Field("sgd", description="Optimizer of D.")
@@ -139,6 +145,12 @@ class TrainingSettings(Section):
     match: float = Field(
         0.0, ge=0, description="Weight for G of matching mean and spread of D's frozen features."
     )
+    match_kimg: float = Field(
+        0.0,
+        ge=0,
+        description="Thousands of images after which match falls, to a quarter at four times as "
+        "many; 0 for never.",
+    )
     augment: float = Field(
         0.0, ge=0, le=1, description="Strength of differentiable augmentation of all that D sees."
     )
@@ -148,8 +160,10 @@ class TrainingSettings(Section):
         description="Half-life of the averaged G that draws, in thousands of images; 0 for none.",
     )
     seed: int = Field(0, ge=0, lt=2**63, description="All randomness of the run follows from it.")
-    init: UserPath | None = Field(
-        None, description="Snapshot whose weights a new run starts from (see animegan import)."
+    init: SnapshotPath | None = Field(
+        None,
+        description="Snapshot whose weights a new run starts from (see animegan import), or "
+        "'pretrained' for the faces that animegan brings.",
     )
 
 
@@ -269,8 +283,10 @@ class DrawingSettings(Section):
     title: ClassVar[str] = "Drawing"
     fixed_in_a_run: ClassVar[bool] = False
 
-    snapshot: UserPath | None = Field(
-        None, description="Snapshot to draw with; the run's best, else its newest, if not given."
+    snapshot: SnapshotPath | None = Field(
+        None,
+        description="Snapshot to draw with, or 'pretrained'; the run's best, else its newest, "
+        "if not given.",
     )
     mean: float = Field(0.0, description="Mean of the noise z.")
     std: float = Field(1.0, ge=0, description="Standard deviation of the noise z.")

@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from pydantic import model_validator
+
+from animegan_cli.recipes import RECIPES
 from animegan_cli.sections import (
     BestSettings,
     CompareSettings,
@@ -62,7 +65,21 @@ class Settings(
     ImageSettings,
     DataSettings,
 ):
-    """Every setting of every command; ``Settings()`` has all defaults and reads no environment."""
+    """Every setting of every command; what is not given follows from the recipe.
+
+    ``Settings()`` is a run of the default recipe; it reads no environment and no file.
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_the_recipe(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return {**preset(given.get("recipe")), **given}
+
+
+def preset(recipe: object = None) -> dict[str, Any]:
+    """Return the values of a recipe, of the default one if None, of none if it does not exist."""
+    name = TrainingSettings.model_fields["recipe"].default if recipe is None else recipe
+    return dict(RECIPES[name].values) if name in RECIPES else {}
 
 
 def section_of(field: str) -> str:

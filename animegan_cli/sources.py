@@ -10,8 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from animegan_cli.errors import SettingsError
-from animegan_cli.recipes import RECIPES
-from animegan_cli.settings import SECTIONS, Settings, section_of
+from animegan_cli.settings import SECTIONS, Settings, preset, section_of
 
 ENV_PREFIX = "ANIMEGAN_"
 
@@ -63,10 +62,9 @@ def resolve(layers: Sequence[Layer]) -> Resolved:
         SettingsError: if a value does not fit its field; the line names flag, value and source.
     """
     recipe = first_value(layers, "recipe") or Settings.model_fields["recipe"].default
-    preset = RECIPES[recipe].values if recipe in RECIPES else {}
     merged: dict[str, Any] = {}
     origin = dict.fromkeys(Settings.model_fields, "default")
-    for layer in [Layer(f"recipe {recipe}", preset), *reversed(layers)]:
+    for layer in [Layer(f"recipe {recipe}", preset(recipe)), *reversed(layers)]:
         merged |= layer.values
         origin |= dict.fromkeys(layer.values, layer.label)
     try:

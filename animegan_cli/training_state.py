@@ -92,8 +92,8 @@ def new_state(settings: Settings, device: torch.device) -> TrainingState:
     """Build networks and optimizers for a new run; weights follow from the seed or ``init``.
 
     Raises:
-        SettingsError: if the snapshot to start from has networks of another shape, or the
-            objective does not go with the networks.
+        SettingsError: if the snapshot to start from has networks of another shape, or a setting
+            does not go with the networks.
         AnimeganError: if frozen weights that D needs are not installed.
     """
     if (settings.family == "classic") != (settings.objective == "bce"):
@@ -101,6 +101,8 @@ def new_state(settings: Settings, device: torch.device) -> TrainingState:
             f"--objective {settings.objective} does not go with --family {settings.family}: "
             "bce goes with classic, the others with projected"
         )
+    if settings.family == "classic" and (settings.match or settings.augment):
+        raise SettingsError("--match and --augment go with --family projected, not with classic")
     shapes = network_shapes(settings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(settings.seed, "init"))

@@ -17,6 +17,7 @@ from animegan_cli.augment import Draw, augment
 from animegan_cli.device import generator, noise
 from animegan_cli.networks.projected import Discriminator
 from animegan_cli.objectives import OBJECTIVES, bce, feature_mismatch
+from animegan_cli.schedules import falling
 from animegan_cli.settings import Settings
 from animegan_cli.training_state import TrainingState
 
@@ -137,7 +138,7 @@ def shared_step(
                 [*real_features, F.avg_pool2d(reals, COLORS)],
                 [*fake_features, F.avg_pool2d(fakes.float(), COLORS)],
             )
-            loss = loss + settings.match * mismatch
+            loss = loss + settings.match * falling(state.cur_nimg, settings.match_kimg) * mismatch
             state.meters.add("mismatch", mismatch.detach())
         loss.backward()
         state.meters.add("grad_norm_G", gradient_norm(state.G))

@@ -17,7 +17,15 @@ REPOSITORY = Path(__file__).parents[1]
 FACES = REPOSITORY.parent / "shared" / "data" / "faces"
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
-TINY = {"size": 16, "width": 4, "z_dim": 8, "batch_size": 4, "threads": 1, "device": "cpu"}
+TINY = {
+    "recipe": "classic",
+    "size": 16,
+    "width": 4,
+    "z_dim": 8,
+    "batch_size": 4,
+    "threads": 1,
+    "device": "cpu",
+}
 TINY_FLAGS = [word for key, value in TINY.items() for word in (f"--{key.replace('_', '-')}", value)]
 
 

@@ -8,12 +8,14 @@ import torch.nn.functional as F
 from conftest import Cli
 from torch import Tensor
 
+from animegan_cli import training_step
 from animegan_cli.augment import BRIGHTNESS, Draw, augment
 from animegan_cli.checkpoints import NetworkShapes, load_snapshot
 from animegan_cli.errors import AnimeganError, SettingsError
 from animegan_cli.networks import lite0, load_frozen, projected
 from animegan_cli.objectives import OBJECTIVES, feature_mismatch
 from animegan_cli.recipes import RECIPES
+from animegan_cli.schedules import falling
 from animegan_cli.sections import IMAGE_SIZES
 from animegan_cli.settings import Settings
 from animegan_cli.training_loop import train
@@ -233,9 +235,25 @@ def test_bfloat16_stays_near_float32(modern: Make) -> None:
     assert losses[0]["loss_D"] == pytest.approx(losses[1]["loss_D"], abs=0.1)
 
 
+def test_the_weight_of_matching_falls_with_images_seen(modern: Make) -> None:
+    assert [falling(n, 2.0) for n in (0, 2000, 4000, 8000, 10**9)] == [1.0, 1.0, 0.5, 0.25, 0.25]
+    assert falling(10**9, 0.0) == 1.0
+    gradients = []
+    for match, match_kimg in ((4.0, 0.002), (2.0, 0.0)):
+        settings = modern(match=match, match_kimg=match_kimg)
+        state = new_state(settings, CPU)
+        state.cur_nimg = 4  # twice match_kimg: half of the weight
+        train_step(state, settings, lambda s=state: reals(s))  # type: ignore[misc]
+        gradients.append(state.meters.pop_means()["grad_norm_G"])
+    assert gradients[0] == pytest.approx(gradients[1], rel=1e-4)
+
+
 def test_an_objective_goes_with_its_networks(modern: Make, tiny: Make) -> None:
     for settings in (modern(objective="bce"), tiny(objective="hinge")):
         with pytest.raises(SettingsError, match="does not go with --family"):
+            new_state(settings, CPU)
+    for settings in (tiny(match=1.0), tiny(augment=0.5)):
+        with pytest.raises(SettingsError, match="go with --family projected"):
             new_state(settings, CPU)
 
 
@@ -246,3 +264,41 @@ def test_the_whole_way(modern: Make, cli: Cli) -> None:
     sampled = cli("sample", "--snapshot", result.snapshot, "--n", 3)
     ranked = cli("rank", "--snapshot", result.snapshot, "--candidates", 6, "--top-k", 2)
     assert (sampled.returncode, ranked.returncode) == (0, 0), sampled.stderr + ranked.stderr
+
+
+@pytest.mark.parametrize(("side", "kernel"), [(12, 3), (12, 5), (9, 3), (7, 5)])
+def test_the_quick_way_back_through_a_halving_kernel_is_the_plain_one(
+    side: int, kernel: int
+) -> None:
+    torch.manual_seed(0)
+    conv = lite0.SameConv(6, 6, kernel, stride=2, groups=6).requires_grad_(False)
+    x = torch.randn(2, 6, side, side)
+    plain, quick = x.clone().requires_grad_(), x.bfloat16().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        y = conv(quick)
+    assert "HalvingDepthwise" in type(y.grad_fn).__name__
+    wanted = conv(plain)
+    gradient = torch.randn_like(wanted)
+    wanted.backward(gradient)
+    y.backward(gradient.bfloat16())
+    torch.testing.assert_close(y.float(), wanted, rtol=0.02, atol=0.02)
+    torch.testing.assert_close(quick.grad.float(), plain.grad, rtol=0.03, atol=0.03)
+
+
+def test_augmentation_is_new_in_every_step_and_the_same_again(
+    modern: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Tensor] = []
+
+    def watch(images: Tensor, draw: Draw, strength: float) -> Tensor:
+        drawn.append(draw.color)
+        return augment(images, draw, strength)
+
+    monkeypatch.setattr(training_step, "augment", watch)
+    for _ in range(2):
+        state = new_state(modern(), CPU)
+        for _ in range(3):
+            train_step(state, modern(), lambda s=state: reals(s))  # type: ignore[misc]
+    first, again = drawn[:6], drawn[6:]
+    assert len({tuple(numbers.flatten().tolist()) for numbers in first}) == 6
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))

@@ -14,6 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from animegan_cli import data, run_dir, training_loop
 from animegan_cli.checkpoints import load_snapshot
 from animegan_cli.errors import AnimeganError, SettingsError, SnapshotError
+from animegan_cli.pretrained import PRETRAINED
 from animegan_cli.reporting import NullReporter
 from animegan_cli.run_dir import find_snapshot, next_free_run, open_run
 from animegan_cli.settings import Settings
@@ -157,7 +158,8 @@ def test_latest_is_the_run_written_to_last(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(SnapshotError, match="no snapshot in it yet"):
         find_snapshot(Path("runs/000-b"))
     with pytest.raises(SnapshotError, match="no snapshot in"):
-        find_snapshot(None, tmp_path / "nowhere")
+        find_snapshot(Path("latest"), tmp_path / "nowhere")
+    assert find_snapshot(None, tmp_path / "nowhere") == PRETRAINED
     assert Path("runs") == run_dir.RUNS
 
 

@@ -138,7 +138,7 @@ def test_a_large_grid_stops_at_its_limit(
 
 
 def test_errors_are_one_line(cli: Cli, snapshot: Path, tmp_path: Path) -> None:
-    assert "no snapshot in" in error_line(cli("sample"))
+    assert "no snapshot in" in error_line(cli("sample", "--run", "latest"))
     assert "nowhere: no such folder" in error_line(cli("sample", "--run", "nowhere"))
     assert "x.safetensors: no such file" in error_line(cli("sample", "--snapshot", "x.safetensors"))
     (tmp_path / "x.safetensors").write_bytes(b"text")

@@ -41,7 +41,8 @@ def test_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "g_lr": "environment",
         "seed": str(file),
         "g_iter_step": "recipe classic-adam",
-        "z_dim": "default",
+        "z_dim": "recipe classic-adam",
+        "size": "default",
     }
     assert {name: settled.origin[name] for name in expected} == expected
 
@@ -54,8 +55,8 @@ def test_recipes_set_only_what_is_learnt_and_how() -> None:
 
 
 def test_the_published_recipes() -> None:
-    classic = resolved({})
-    assert classic["recipe"] == "classic"
+    assert resolved({})["recipe"] == "modern"
+    classic = resolved({"recipe": "classic"})
     assert (classic["g_optimizer"], classic["d_optimizer"]) == ("adam", "sgd")
     assert (classic["real_label"], classic["fake_label"]) == (0.8, 0.0)
     adam = resolved({"recipe": "classic-adam"})
@@ -145,13 +146,24 @@ def test_help_shows_every_field_of_train(cli: Cli) -> None:
 
 def test_dry_run_shows_origins_and_trains_nothing(cli: Cli, photos: Path, tmp_path: Path) -> None:
     before = set(tmp_path.rglob("*"))
-    result = cli("train", "--data", photos, "--dry-run", "--seed", 9, ANIMEGAN_G_LR="0.001")
+    result = cli(
+        "train",
+        "--data",
+        photos,
+        "--recipe",
+        "classic",
+        "--dry-run",
+        "--seed",
+        9,
+        ANIMEGAN_G_LR="0.001",
+    )
     assert result.returncode == 0, result.stderr
     rows = {row.split()[0]: row.split()[1:] for row in result.stdout.splitlines() if row.split()}
     assert rows["--seed"] == ["9", "flag"]
     assert rows["--g-lr"] == ["0.001", "environment"]
     assert rows["--beta1"] == ["0.5", "recipe", "classic"]
-    assert rows["--width"] == ["64", "default"]
+    assert rows["--width"] == ["64", "recipe", "classic"]
+    assert rows["--size"] == ["96", "default"]
     assert rows["G"][:2] == ["3,578,432", "parameters,"]
     assert rows["D"][:2] == ["2,767,296", "parameters,"]
     assert rows["images"][0] == "10"
@@ -174,3 +186,10 @@ def test_settings_json_is_a_config(cli: Cli, tiny: object, tmp_path: Path) -> No
 
 def _plain(values: dict[str, object]) -> dict[str, object]:
     return {key: value for key, value in values.items() if value is not None}
+
+
+def test_settings_made_in_code_follow_the_recipe_too() -> None:
+    assert Settings().model_dump() == resolved({})
+    classic = Settings(recipe="classic", width=8)
+    assert (classic.family, classic.objective, classic.width) == ("classic", "bce", 8)
+    assert classic.model_copy(update={"width": 4}).d_lr == RECIPES["classic"].values["d_lr"]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+from conftest import TINY
 from torch import Tensor, nn
 
 from animegan_cli.device import noise
@@ -158,11 +159,8 @@ def test_the_meters_hold_what_their_names_say(tiny: Make) -> None:
 
 
 @pytest.mark.parametrize("recipe", ["classic", "classic-adam", "modern"])
-def test_a_step_makes_no_tensor_on_the_wrong_device(tiny: Make, recipe: str) -> None:
-    from animegan_cli.sources import Layer, resolve
-
-    given = tiny().model_dump(exclude_unset=True) | {"recipe": recipe, "g_iter_step": 1}
-    settings = resolve([Layer("test", given)]).settings
+def test_a_step_makes_no_tensor_on_the_wrong_device(recipe: str) -> None:
+    settings = Settings(**{**TINY, "recipe": recipe, "g_iter_step": 1})
     state = new_state(settings, torch.device("meta"))
     assert state.device.type == "meta"
     train_step(state, settings, lambda: torch.empty(4, 3, 16, 16, device="meta"))

@@ -65,7 +65,12 @@ def root(
 
 
 @app.command()
-@with_settings("run", *(name for name in TRAIN_SECTIONS if name != "run"), fill=continued_run)
+@with_settings(
+    "run",
+    *(name for name in TRAIN_SECTIONS if name != "run"),
+    fill=continued_run,
+    short={"init": "--from"},
+)
 def train(
     resolved: Resolved,
     dry_run: Annotated[
@@ -227,14 +232,17 @@ def _networks(settings: Settings) -> "tuple[Snapshot, Path, torch.device]":
     """Load the snapshot that the settings name, or the newest one of the run."""
     from animegan_cli.checkpoints import load_snapshot
     from animegan_cli.device import choose_device, set_threads
+    from animegan_cli.pretrained import PRETRAINED
     from animegan_cli.run_dir import BEST, find_snapshot
 
     path = settings.snapshot or find_snapshot(settings.run)
     device = choose_device(settings.device)
     set_threads(settings.threads)
     snapshot = load_snapshot(path, device)
+    name = "the pretrained faces that animegan brings" if path == PRETRAINED else str(path)
+    why = "" if path != PRETRAINED or settings.snapshot else "no run here: "
     best = ", the best by score" if path.name == BEST else ""
-    _reporter(settings).note(f"drawing with {path} ({snapshot.cur_nimg:,} images seen{best})")
+    _reporter(settings).note(f"{why}drawing with {name} ({snapshot.cur_nimg:,} images seen{best})")
     return snapshot, path, device
 
 

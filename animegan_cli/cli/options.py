@@ -10,8 +10,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
-from animegan_cli.settings import SECTIONS
+from animegan_cli.settings import SECTIONS, Settings
 from animegan_cli.sources import Layer, explicit_layers, first_value, flag_name, resolve
+
+_DEFAULTS = Settings()  # of the default recipe
 
 Config = Annotated[
     Path | None,
@@ -89,7 +91,7 @@ def _parameter(
     else:  # text, so that pydantic alone judges values, whatever source they came from
         kind, metavar = str | None, _metavar(info)
         names = (short, flag) if short else (flag,)
-    default = info.get_default()
+    default = getattr(_DEFAULTS, name)
     shown = "" if default in (None, False) else f" (default: {_shown(name, default)})"
     option = typer.Option(
         *names,

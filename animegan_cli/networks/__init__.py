@@ -12,8 +12,15 @@ FAMILIES: dict[str, tuple[type[nn.Module], type[nn.Module]]] = {
 }
 
 
+def frozen_keys(D: nn.Module) -> list[str]:
+    """Return the names of D's tensors that come from a package: those of a network frozen in it."""
+    if not isinstance(D, projected.Discriminator):
+        return []
+    return [f"lite0.{key}" for key in D.lite0.state_dict()]
+
+
 def load_frozen(D: nn.Module) -> None:
-    """Give a new D the weights of a frozen network in it, if it has one.
+    """Give D the weights of the frozen network in it, if it has one.
 
     Raises:
         AnimeganError: if the package that carries them is not installed.

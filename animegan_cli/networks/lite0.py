@@ -109,7 +109,8 @@ class SameConv(nn.Conv2d):
             return super().forward(x)
         pads = (*self._pad(x.shape[3]), *self._pad(x.shape[2]))
         if self.groups > 1 and x.requires_grad and x.dtype is torch.bfloat16 and x.is_cpu:
-            return _HalvingDepthwise.apply(x, self.weight, self.bias, pads)
+            halved: Tensor = _HalvingDepthwise.apply(x, self.weight, self.bias, pads)
+            return halved
         return super().forward(F.pad(x, pads))
 
     def _pad(self, length: int) -> tuple[int, int]:

@@ -112,7 +112,9 @@ class Doubling(nn.Module):
 
 def spread(weight: Tensor) -> Tensor:
     """Spread kernels ``[C, C', 3, 3]`` by a 2x2 box to ``[C, C', 4, 4]``."""
-    line = torch.eye(4, 3, device=weight.device) + torch.eye(3, 4, device=weight.device).T.roll(1, 0)
+    line = torch.eye(4, 3, device=weight.device) + torch.eye(3, 4, device=weight.device).T.roll(
+        1, 0
+    )
     return (weight.flatten(2) @ torch.kron(line, line).T).view(*weight.shape[:2], 4, 4)
 
 
