@@ -6,22 +6,24 @@ from typing import Any
 from pydantic import model_validator
 
 from animegan_cli.recipes import RECIPES
+from animegan_cli.result_sections import (
+    CompareSettings,
+    DrawingSettings,
+    PictureSettings,
+    RankSettings,
+    ResultSettings,
+    SampleSettings,
+    ScoringSettings,
+)
 from animegan_cli.sections import (
     BestSettings,
-    CompareSettings,
     DataSettings,
-    DrawingSettings,
     ImageSettings,
     LengthSettings,
     NetworkSettings,
     OutputSettings,
-    PictureSettings,
-    RankSettings,
-    ResultSettings,
     RunSettings,
     RuntimeSettings,
-    SampleSettings,
-    ScoringSettings,
     Section,
     TrainingSettings,
 )

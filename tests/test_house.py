@@ -14,6 +14,7 @@ LAYERS = [
         "errors",
         "seeds",
         "sections",
+        "result_sections",
         "settings",
         "recipes",
         "pretrained",
