@@ -1,8 +1,9 @@
 """Named presets: what a recipe sets, as data.
 
-A recipe is a set of values for the fields of ``TrainingSettings``; adding one touches this file
-only. ``classic`` is the published system: Adam for G, SGD for D, real label 0.8. The learning
-rate of D was not published; how it was found is told in ``tests/benchmarks/classic_d_lr.py``.
+A recipe is a set of values for the fields of ``NetworkSettings`` and ``TrainingSettings``, and for
+the precision; adding one touches this file and the names that ``TrainingSettings.recipe`` takes.
+``classic`` is the published system: Adam for G, SGD for D, real label 0.8. The learning rate of D
+was not published; how it was found is told in ``tests/benchmarks/classic_d_lr.py``.
 """
 
 from dataclasses import dataclass

@@ -103,6 +103,8 @@ def new_state(settings: Settings, device: torch.device) -> TrainingState:
         )
     if settings.family == "classic" and (settings.match or settings.augment):
         raise SettingsError("--match and --augment go with --family projected, not with classic")
+    if settings.family == "classic" and settings.precision == "bf16":
+        raise SettingsError("--precision bf16 goes with --family projected; classic is float32")
     shapes = network_shapes(settings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(settings.seed, "init"))

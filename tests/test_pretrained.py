@@ -30,12 +30,14 @@ def test_a_fresh_install_draws_and_ranks(cli: Cli, tmp_path: Path) -> None:
     sampled = cli("sample", "--n", 2)
     assert (sampled.returncode, sampled.stdout) == (0, "sample.png\n"), sampled.stderr
     (line,) = (line for line in sampled.stderr.splitlines() if "drawing" in line)
-    assert line.startswith("no run here: drawing with the pretrained faces that animegan brings (")
+    assert line.startswith(
+        "no snapshot in runs: drawing with the pretrained faces that animegan brings ("
+    )
     ranked = cli("rank", "--candidates", 40, "--top-k", 2, "--json")
     assert ranked.returncode == 0, ranked.stderr
     assert json.loads(ranked.stdout)["snapshot"] == str(PRETRAINED)
     named = cli("sample", "--n", 2, "--snapshot", "pretrained", "--grid", "named.png")
-    assert "no run here" not in named.stderr
+    assert "no snapshot" not in named.stderr
     assert (tmp_path / "named.png").read_bytes() == (tmp_path / "sample.png").read_bytes()
 
 

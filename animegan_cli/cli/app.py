@@ -240,7 +240,7 @@ def _networks(settings: Settings) -> "tuple[Snapshot, Path, torch.device]":
     set_threads(settings.threads)
     snapshot = load_snapshot(path, device)
     name = "the pretrained faces that animegan brings" if path == PRETRAINED else str(path)
-    why = "" if path != PRETRAINED or settings.snapshot else "no run here: "
+    why = "" if path != PRETRAINED or settings.snapshot else "no snapshot in runs: "
     best = ", the best by score" if path.name == BEST else ""
     _reporter(settings).note(f"{why}drawing with {name} ({snapshot.cur_nimg:,} images seen{best})")
     return snapshot, path, device

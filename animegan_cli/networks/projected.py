@@ -17,12 +17,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 from animegan_cli.networks.lite0 import TAP_CHANNELS, TAP_STRIDES, Lite0
 
 MAX_CHANNELS = 512
-TAP_STD = (
-    10.1,
-    9.0,
-    7.3,
-    3.2,
-)  # of Lite0's taps on anime faces; unscaled, D outruns G and G collapses
+# Of Lite0's taps on anime faces; unscaled, D outruns G and G collapses.
+TAP_STD = (10.1, 9.0, 7.3, 3.2)
 SHALLOW = 6  # pixels: a head halves its map until it is at most that
 
 
@@ -112,9 +108,8 @@ class Doubling(nn.Module):
 
 def spread(weight: Tensor) -> Tensor:
     """Spread kernels ``[C, C', 3, 3]`` by a 2x2 box to ``[C, C', 4, 4]``."""
-    line = torch.eye(4, 3, device=weight.device) + torch.eye(3, 4, device=weight.device).T.roll(
-        1, 0
-    )
+    once = torch.eye(4, 3, device=weight.device)
+    line = once + once.roll(1, 0)
     return (weight.flatten(2) @ torch.kron(line, line).T).view(*weight.shape[:2], 4, 4)
 
 

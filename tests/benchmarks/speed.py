@@ -44,7 +44,7 @@ from animegan_cli.networks.projected import Discriminator
 from animegan_cli.objectives import OBJECTIVES, feature_mismatch
 from animegan_cli.settings import Settings
 from animegan_cli.sources import Layer, resolve
-from animegan_cli.training_state import network_shapes, new_state
+from animegan_cli.training_state import TrainingState, network_shapes, new_state
 from animegan_cli.training_step import COLORS, average, train_step
 
 Iteration = Callable[[], object]
@@ -145,45 +145,33 @@ def plain_loop(settings: Settings, faces: Path) -> Iteration:
     batches = forever(loader)
 
     def iteration() -> None:
-        losses(state.G, state.D, next(batches), settings, state.D_optimizer, state.G_optimizer)
+        losses(state, next(batches), settings)
         if state.G_ema is not None:
             average(state.G_ema, state.G, settings, 10**6)
 
     return iteration
 
 
-def plain_classic(
-    G: nn.Module,
-    D: nn.Module,
-    reals: Tensor,
-    settings: Settings,
-    D_optimizer: torch.optim.Optimizer,
-    G_optimizer: torch.optim.Optimizer,
-) -> None:
+def plain_classic(state: TrainingState, reals: Tensor, settings: Settings) -> None:
     """Do what the lineage's loop does."""
+    G, D = state.G, state.D
     criterion = nn.BCELoss()
     ones = torch.full((settings.batch_size,), settings.real_label)
     zeros = torch.full((settings.batch_size,), settings.fake_label)
-    D_optimizer.zero_grad()
+    state.D_optimizer.zero_grad()
     criterion(torch.sigmoid(D(reals)), ones).backward()
     fakes = G(torch.randn(settings.batch_size, settings.z_dim)).detach()
     criterion(torch.sigmoid(D(fakes)), zeros).backward()
-    D_optimizer.step()
-    G_optimizer.zero_grad()
+    state.D_optimizer.step()
+    state.G_optimizer.zero_grad()
     fakes = G(torch.randn(settings.batch_size, settings.z_dim))
     criterion(torch.sigmoid(D(fakes)), ones).backward()
-    G_optimizer.step()
+    state.G_optimizer.step()
 
 
-def plain_projected(
-    G: nn.Module,
-    D: nn.Module,
-    reals: Tensor,
-    settings: Settings,
-    D_optimizer: torch.optim.Optimizer,
-    G_optimizer: torch.optim.Optimizer,
-) -> None:
+def plain_projected(state: TrainingState, reals: Tensor, settings: Settings) -> None:
     """Do the same mathematics with fakes of its own for each network."""
+    G, D = state.G, state.D
     assert isinstance(D, Discriminator)
     objective = OBJECTIVES[settings.objective]
 
@@ -191,11 +179,11 @@ def plain_projected(
         draw = Draw.from_generator(len(images), torch.default_generator, CPU)
         return D.features(augment(images, draw, settings.augment))
 
-    D_optimizer.zero_grad()
+    state.D_optimizer.zero_grad()
     fakes = G(torch.randn(settings.batch_size, settings.z_dim)).detach()
     objective.D(D.judge(features(reals)), D.judge(features(fakes))).backward()
-    D_optimizer.step()
-    G_optimizer.zero_grad()
+    state.D_optimizer.step()
+    state.G_optimizer.zero_grad()
     fakes = G(torch.randn(settings.batch_size, settings.z_dim))
     real_features, fake_features = features(reals), features(fakes)
     mismatch = feature_mismatch(
@@ -204,7 +192,7 @@ def plain_projected(
     )
     loss = objective.G(D.judge(real_features), D.judge(fake_features))
     (loss + settings.match * mismatch).backward()
-    G_optimizer.step()
+    state.G_optimizer.step()
 
 
 def ours(settings: Settings, faces: Path) -> tuple[Iteration, Iteration]:
