@@ -22,9 +22,8 @@ class Draw:
     shift: Tensor
 
     @classmethod
-    def from_generator(cls, n: int, random: torch.Generator, device: torch.device) -> "Draw":
-        """Draw for N images."""
-        numbers = torch.rand(n, 5, generator=random).to(device, non_blocking=True)
+    def from_uniform(cls, numbers: Tensor) -> "Draw":
+        """Make a draw of numbers ``[N, 5]`` from [0, 1)."""
         return cls(numbers[:, :3] * 2 - 1, numbers[:, 3:])
 
 

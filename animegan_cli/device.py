@@ -11,20 +11,26 @@ from animegan_cli.errors import SettingsError
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
-def choose_device(name: str = "auto") -> torch.device:
+def choose_device(name: str = "auto", local_rank: int = 0) -> torch.device:
     """Return the device that a setting names; ``auto`` prefers cuda, then mps, then cpu.
+
+    Where several processes of one machine train together, ``cuda`` is another one for each.
 
     Raises:
         SettingsError: if the named device is not there.
     """
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    device = torch.device(name)
+        other = "mps" if torch.backends.mps.is_available() else "cpu"
+        name = "cuda" if torch.cuda.is_available() else other
+    device = torch.device(f"cuda:{local_rank}" if name == "cuda" and local_rank else name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         found = torch.cuda.device_count()
-        raise SettingsError(f"--device {name}: torch finds {found} CUDA devices; use --device cpu")
+        raise SettingsError(
+            f"--device {device}: torch finds {found} CUDA devices; use --device cpu, or as many "
+            "processes as there are devices"
+            if local_rank
+            else f"--device {name}: torch finds {found} CUDA devices; use --device cpu"
+        )
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise SettingsError("--device mps: torch finds no Apple GPU; use --device cpu")
     return device
@@ -41,6 +47,23 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
             fast = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)  # AMX implies it
             name = "bf16" if device.type == "cpu" and fast() else "fp32"
     return torch.bfloat16 if name == "bf16" else torch.float32
+
+
+def use_tensor_cores(device: torch.device) -> None:
+    """On CUDA, let float32 products use TF32, and cuDNN time its algorithms once a shape."""
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cudnn.benchmark = True
+
+
+def can_compile(device: torch.device) -> str:
+    """Return why torch.compile does not work here, or nothing if it does."""
+    try:
+        torch.compile(lambda x: x.sin() + 1)(torch.zeros(8, device=device))
+    except Exception as error:  # no compiler, no Triton, an unknown card: each has its own class
+        return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return ""
 
 
 def set_threads(threads: int) -> None:

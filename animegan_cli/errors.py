@@ -31,3 +31,11 @@ class Interrupted(AnimeganError):
     def __init__(self, message: str, signum: int) -> None:
         super().__init__(message)
         self.exit_status = 128 + signum
+
+
+class ElsewhereError(AnimeganError):
+    """Another process of the same run failed or was stopped, and says why."""
+
+    def __init__(self, rank: int, exit_status: int = 1) -> None:
+        super().__init__(f"stopped with process {rank} of this run")
+        self.exit_status = exit_status

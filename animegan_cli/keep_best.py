@@ -47,6 +47,7 @@ class Judge:
         best = old is None or old.measure != measure or score < old.score
         if best:
             state.best = Best(score, measure)
+        if best and state.ranks.first:
             checkpoints.save_snapshot(
                 self.run.best,
                 state.drawer,

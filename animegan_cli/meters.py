@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from animegan_cli.parallel import Ranks
+
 
 class Meters:
     """Running sums and counts by name; adding never waits for the device."""
@@ -20,6 +22,13 @@ class Meters:
         else:
             self._sums[name] = value
         self._counts[name] = self._counts.get(name, 0) + 1
+
+    def share(self, ranks: Ranks) -> None:
+        """Replace each sum by its mean over all processes; every one of them must call this."""
+        if self._sums and ranks.count > 1:
+            names = sorted(self._sums)
+            means = ranks.total(torch.stack([self._sums[name] for name in names])) / ranks.count
+            self._sums = dict(zip(names, means.unbind(), strict=True))
 
     def pop_means(self) -> dict[str, float]:
         """Return the mean of each name since the last call, and begin anew."""

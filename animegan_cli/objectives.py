@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from animegan_cli.parallel import ALONE, Ranks
 
 _TINY = 1e-12  # keeps the slope of a square root finite where a feature is constant
 
@@ -48,28 +51,48 @@ def relativistic_g(real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(real - fake).mean()
 
 
-def feature_mismatch(real: list[Tensor], fake: list[Tensor]) -> Tensor:
+def feature_mismatch(real: list[Tensor], fake: list[Tensor], ranks: Ranks = ALONE) -> Tensor:
     """Squared differences of two batches' features in mean and standard deviation, as a scalar.
 
     For each map ``[N, C, H, W]`` and each place in it, in units of the reals' own spread there,
-    averaged over places and summed over maps. It tells G what D's logits do not: how far its images
-    should differ from each other (Salimans et al. 2016, arXiv 1606.03498, section 3.1, with the
-    second moment of Santos et al. 2019, arXiv 1904.02762).
+    averaged over places and summed over maps; a batch is that of all processes. It tells G what D's
+    logits do not: how far its images should differ from each other (Salimans et al. 2016, arXiv
+    1606.03498, section 3.1, with the second moment of Santos et al. 2019, arXiv 1904.02762).
     """
     total = torch.zeros((), device=real[0].device)
-    for a, b in zip(real, fake, strict=True):
-        wanted_mean, wanted = _moments(a.float())
-        found_mean, found = _moments(b.float())
-        unit = wanted.square().mean().sqrt() + 1e-6
-        total = total + ((found - wanted) / unit).square().mean()
-        total = total + ((found_mean - wanted_mean) / unit).square().mean()
+    for wanted, found in zip(_moments(real, ranks), _moments(fake, ranks), strict=True):
+        unit = wanted.std.square().mean().sqrt() + 1e-6
+        total = total + ((found.std - wanted.std) / unit).square().mean()
+        total = total + ((found.mean - wanted.mean) / unit).square().mean()
     return total
 
 
-def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
+class _Moments(NamedTuple):
+    """Of one map over the batch, ``[C, H, W]``."""
+
+    mean: Tensor
+    std: Tensor
+
+
+def _moments(maps: list[Tensor], ranks: Ranks) -> list[_Moments]:
     """Return mean and standard deviation over the batch; ``std`` takes four times as long."""
-    mean = x.mean(0)
-    return mean, ((x - mean).square().sum(0) / (len(x) - 1) + _TINY).sqrt()
+    wide = [x.float() for x in maps]
+    n = len(wide[0]) * ranks.count
+    means = _totals([x.sum(0) / n for x in wide], ranks)
+    squares = [(x - mean).square().sum(0) for x, mean in zip(wide, means, strict=True)]
+    return [
+        _Moments(mean, (square / (n - 1) + _TINY).sqrt())
+        for mean, square in zip(means, _totals(squares, ranks), strict=True)
+    ]
+
+
+def _totals(maps: list[Tensor], ranks: Ranks) -> list[Tensor]:
+    """Return the sums of maps over all processes, exchanged as one vector."""
+    if ranks.count == 1:
+        return maps
+    sums = ranks.total(torch.cat([x.flatten() for x in maps]))
+    parts = sums.split([x.numel() for x in maps])
+    return [part.view(x.shape) for part, x in zip(parts, maps, strict=True)]
 
 
 OBJECTIVES = {

@@ -68,6 +68,25 @@ class RunLog:
         self._events.add_image("fakes", pixels, cur_nimg, dataformats="HWC")
 
 
+class NullLog:
+    """A log that writes nothing, for all processes but the first."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def tick(self, stats: Mapping[str, float | str]) -> None:
+        """Write nothing."""
+
+    def evaluation(self, cur_nimg: int, report: Report, best: bool) -> None:
+        """Write nothing."""
+
+    def grid(self, images: Tensor, cur_nimg: int) -> None:
+        """Write nothing."""
+
+
 def _forget_beyond(run: RunDir, cur_nimg: int) -> None:
     for grid in run.samples.glob("fakes-*.png"):
         if int(grid.stem.removeprefix("fakes-")) > cur_nimg:

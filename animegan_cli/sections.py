@@ -205,8 +205,39 @@ class OutputSettings(Section):
     )
 
 
+class ReadingSettings(Section):
+    """How image files are read."""
+
+    title: ClassVar[str] = "Reading"
+    fixed_in_a_run: ClassVar[bool] = False
+
+    cache_dir: UserPath | None = Field(
+        None, description="Folder for decoded images; the user's cache folder if not given."
+    )
+    strict: bool = Field(False, description="Stop at the first unreadable image, do not skip it.")
+
+
+class ComputingSettings(Section):
+    """How a step is computed; none of it changes what is computed, but for rounding."""
+
+    title: ClassVar[str] = "Computing"
+    fixed_in_a_run: ClassVar[bool] = False
+
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="Arithmetic of training; auto is bf16 where the hardware has it."
+    )
+    compile: bool | None = Field(
+        None, description="Compile the networks with torch.compile; if not given, on CUDA alone."
+    )
+    micro_batch: int | None = Field(
+        None,
+        ge=1,
+        description="Images that D looks at at once, if memory is short: slower, the same result.",
+    )
+
+
 class RuntimeSettings(Section):
-    """The machine and the console; none of it changes what is computed, but for rounding."""
+    """The machine and the console."""
 
     title: ClassVar[str] = "Machine"
     fixed_in_a_run: ClassVar[bool] = False
@@ -214,14 +245,7 @@ class RuntimeSettings(Section):
     device: Annotated[str, AfterValidator(_device)] = Field(
         "auto", description="auto, cpu, cuda, cuda:N or mps."
     )
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="Arithmetic of training; auto is bf16 where the hardware has it."
-    )
     threads: int = Field(0, ge=0, le=4096, description="CPU threads; 0 leaves the choice to torch.")
-    cache_dir: UserPath | None = Field(
-        None, description="Folder for decoded images; the user's cache folder if not given."
-    )
-    strict: bool = Field(False, description="Stop at the first unreadable image, do not skip it.")
     quiet: bool = Field(False, description="Show errors only.")
 
 

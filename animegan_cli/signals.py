@@ -16,10 +16,12 @@ class StopRequest:
 
 
 @contextmanager
-def stop_request() -> Iterator[StopRequest]:
+def stop_request(patient: bool = False) -> Iterator[StopRequest]:
     """Catch the first stopping signal; a second one acts as it did before.
 
-    Outside the main thread, where Python does not deliver signals, nothing is caught.
+    ``patient`` catches all of them: ``torchrun`` passes on a signal that the terminal has sent to
+    every process already. Outside the main thread, where Python does not deliver signals, nothing
+    is caught.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -28,8 +30,9 @@ def stop_request() -> Iterator[StopRequest]:
     before = {signum: signal.getsignal(signum) for signum in STOPPING}
 
     def note(signum: int, frame: FrameType | None) -> None:
-        request.signum = signum
-        _restore()
+        request.signum = request.signum or signum
+        if not patient:
+            _restore()
 
     def _restore() -> None:
         for signum, handler in before.items():

@@ -13,19 +13,28 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from animegan_cli.data import ImageSet, Order, list_images, normalize, open_images
-from animegan_cli.device import choose_device, noise, reuse_freed_memory, set_threads
-from animegan_cli.errors import AnimeganError, Interrupted, SnapshotError
+from animegan_cli.data import ImageSet, Order, list_images, open_images
+from animegan_cli.device import (
+    choose_device,
+    noise,
+    reuse_freed_memory,
+    set_threads,
+    use_tensor_cores,
+)
+from animegan_cli.errors import AnimeganError, ElsewhereError, Interrupted, SnapshotError
+from animegan_cli.feed import feed_for
 from animegan_cli.health import diagnose, diversity, variety
 from animegan_cli.keep_best import Judge, check_holdout, split_images
+from animegan_cli.parallel import Ranks, joined, launched
 from animegan_cli.reporting import Advance, NullReporter, Reporter
 from animegan_cli.run_dir import RunDir, open_run
-from animegan_cli.run_log import RunLog
+from animegan_cli.run_log import NullLog, RunLog
 from animegan_cli.sampling import grid_of, in_passes, save_png, to_bytes
 from animegan_cli.settings import Settings
 from animegan_cli.signals import StopRequest, stop_request
 from animegan_cli.training_state import (
     TrainingState,
+    compile_networks,
     load_state,
     new_state,
     save_snapshot,
@@ -51,40 +60,61 @@ class TrainResult:
 def train(settings: Settings, reporter: Reporter | None = None) -> TrainResult:
     """Train G and D on a folder of images, or continue such a run; the run folder is the result.
 
+    Started by ``torchrun`` in several processes, they train together; the first one reports.
+
     Raises:
         AnimeganError: for data, settings or a run folder that cannot be used.
         DivergedError: if weights or losses are no longer finite; the last state stays.
         Interrupted: after SIGINT or SIGTERM, once the state is saved.
+        ElsewhereError: if that happened in another process of the run.
     """
-    reporter = reporter or NullReporter()
     check_holdout(settings)
-    device = choose_device(settings.device)
+    device = choose_device(settings.device, launched().local_rank)
     set_threads(settings.threads)
     reuse_freed_memory()
+    use_tensor_cores(device)
+    with joined(device) as ranks:
+        return _train(
+            settings, device, ranks, (reporter if ranks.first else None) or NullReporter()
+        )
 
+
+def _train(
+    settings: Settings, device: torch.device, ranks: Ranks, reporter: Reporter
+) -> TrainResult:
     # Open the run and its images.
-    run = open_run(settings.run, settings.recipe)
-    run.check_same(settings)
-    images, held = split_images(_open_images(settings, reporter), settings, reporter)
-    judge = (
-        Judge(held, run, settings, device, reporter) if held and settings.evaluate_every else None
-    )
-    state = new_state(settings, device)
-    if run.states():
-        load_state(run, state, images.digest, reporter)
-    _start_files(run, settings, images)
+    with ranks.together():
+        run = open_run(settings.run, settings.recipe)
+        run.check_same(settings)
+        state = new_state(settings, device, ranks)
+    with ranks.together(), ranks.one_before_the_others():
+        images, held = split_images(_open_images(settings, reporter), settings, reporter)
+    with ranks.together():
+        judge = (
+            Judge(held, run, settings, device, reporter)
+            if held and settings.evaluate_every
+            else None
+        )
+        if run.states():
+            load_state(run, state, images.digest, reporter)
+        if ranks.first:
+            _start_files(run, settings, images)
+    compile_networks(state, settings.compile, reporter)
 
     # Train.
-    with RunLog(run, state.cur_nimg) as log, stop_request() as stop:
+    log = RunLog(run, state.cur_nimg) if ranks.first else NullLog()
+    with log, stop_request(patient=ranks.count > 1) as stop:
         loop = _Loop(state, settings, images, run, log, reporter, stop, judge)
         if loop.over():
             reporter.note(f"{run.path} is complete; a larger --total-kimg or --minutes goes on")
         try:
             loop.run_to_end()
         except torch.OutOfMemoryError:
+            micro = settings.family == "projected" and (settings.micro_batch or 0) != 1
             raise AnimeganError(
-                f"out of memory on {device} at --batch-size {settings.batch_size}; "
-                "use a smaller one, or a smaller --width"
+                f"out of memory on {device} at --batch-size {settings.batch_size}; use "
+                + (f"--micro-batch {_smaller(settings)}, " if micro else "")
+                + "a smaller --batch-size, or a smaller --width"
             ) from None
 
     # Keep the result.
@@ -103,21 +133,30 @@ class _Loop:
         settings: Settings,
         images: ImageSet,
         run: RunDir,
-        log: RunLog,
+        log: RunLog | NullLog,
         reporter: Reporter,
         stop: StopRequest,
         judge: Judge | None,
     ) -> None:
         self.state, self.settings, self.images = state, settings, images
         self.run, self.log, self.reporter, self.stop, self.judge = run, log, reporter, stop, judge
-        self.order = Order(len(images), settings.seed, settings.mirror)
+        order = Order(len(images), settings.seed, settings.mirror)
+        self.feed = feed_for(
+            images,
+            order,
+            settings.batch_size,
+            state.device,
+            state.ranks,
+            ahead=settings.batch_size * settings.d_iter_step,
+        )
         self.total_nimg = _total_nimg(settings, len(images))
         self.sample_kimg = settings.sample_kimg or len(images) / 1000
         self.started_at = time.monotonic() - state.elapsed_sec
         self.saved_sec = state.elapsed_sec
-        self.shown = max(2, min(GRID_IMAGES, len(images)))
+        self.out_of_time = self.late()
+        shown = max(2, min(GRID_IMAGES, len(images)))
         self.tick_sec, self.tick_nimg = state.elapsed_sec, state.cur_nimg
-        self.real_variety = variety(images.batch(self.order.at(0, self.shown)[0]))
+        self.real_variety = variety(images.batch(order.at(0, shown)[0]))
 
     def run_to_end(self) -> None:
         """Train until a limit is reached or a signal asks to stop."""
@@ -126,9 +165,12 @@ class _Loop:
             self.log.grid(self.fixed_grid(), 0)
         with _progress(self.reporter, state, settings, self.total_nimg) as advance:
             while not self.over():
-                # One iteration.
-                train_step(state, settings, self.reals)
+                # One iteration; then all processes agree on the time.
+                train_step(state, settings, lambda: self.feed.at(state.cur_nimg))
                 state.elapsed_sec = time.monotonic() - self.started_at
+                due = state.elapsed_sec - self.saved_sec >= settings.state_minutes * 60
+                signum, late, due_now = state.ranks.agree(self.stop.signum, self.late(), due)
+                self.out_of_time = bool(late)
                 advance(settings.batch_size)
 
                 # Write statistics, draw the fixed noise, keep a snapshot.
@@ -144,33 +186,35 @@ class _Loop:
                     self.evaluate()
 
                 # Save the state.
-                due = state.elapsed_sec - self.saved_sec >= settings.state_minutes * 60
-                if due or self.over() or self.stop.signum:
+                if due_now or self.over() or signum:
                     save_state(self.run, state, settings, self.images.digest)
                     self.saved_sec = state.elapsed_sec
-                if self.stop.signum and not self.over():
-                    raise Interrupted(
-                        f"stopped after {state.cur_nimg:,} images, state saved; "
-                        f"continue with: animegan train --run {self.run.path}",
-                        self.stop.signum,
-                    )
+                if signum and not self.over():
+                    raise self.interrupted(signum)
 
     def over(self) -> bool:
         """Return whether a limit on images or minutes is reached."""
+        return self.out_of_time or self.state.cur_nimg >= self.total_nimg
+
+    def late(self) -> bool:
+        """Return whether the minutes are over by this process's clock."""
         minutes = self.settings.minutes
-        out_of_time = minutes is not None and self.state.elapsed_sec >= minutes * 60
-        return out_of_time or self.state.cur_nimg >= self.total_nimg
+        return minutes is not None and self.state.elapsed_sec >= minutes * 60
+
+    def interrupted(self, signum: int) -> AnimeganError:
+        """Return the error that ends a process which was asked to stop; the first one says why."""
+        if not self.state.ranks.first:
+            return ElsewhereError(0, 128 + signum)
+        return Interrupted(
+            f"stopped after {self.state.cur_nimg:,} images, state saved; "
+            f"continue with: animegan train --run {self.run.path}",
+            signum,
+        )
 
     def crossed(self, kimg: float) -> bool:
         """Return whether the last iteration reached or passed a multiple of ``kimg``."""
         after, nimg = self.state.cur_nimg, kimg * 1000
         return int(after / nimg) > int((after - self.settings.batch_size) / nimg)
-
-    def reals(self) -> Tensor:
-        """Return the real images of this iteration, ``[N, 3, S, S]`` in [-1, 1]."""
-        indices, flips = self.order.at(self.state.cur_nimg, self.settings.batch_size)
-        batch = self.images.batch(indices, self.state.device)
-        return normalize(batch, torch.from_numpy(flips).to(self.state.device, non_blocking=True))
 
     def fixed_grid(self) -> Tensor:
         """Draw 64 images from the same noise at every call, in evaluation mode."""
@@ -180,6 +224,7 @@ class _Loop:
     def tick(self) -> None:
         """Write the means since the last tick."""
         state = self.state
+        state.meters.share(state.ranks)
         state.check_finite(self.settings.batch_size)
         seconds = max(state.elapsed_sec - self.tick_sec, 1e-9)
         stats: dict[str, float | str] = {
@@ -242,6 +287,11 @@ def _start_files(run: RunDir, settings: Settings, images: ImageSet) -> None:
     if not run.reals.is_file():
         indices, _ = Order(len(images), settings.seed).at(0, min(GRID_IMAGES, len(images)))
         save_png(grid_of(images.batch(indices)), run.reals)
+
+
+def _smaller(settings: Settings) -> int:
+    """Return half of the images that D looks at at once."""
+    return max((settings.micro_batch or settings.batch_size) // 2, 1)
 
 
 def _total_nimg(settings: Settings, n_images: int) -> int:

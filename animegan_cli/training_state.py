@@ -10,10 +10,11 @@ from torch.optim import SGD, Adam, Optimizer
 
 from animegan_cli import checkpoints
 from animegan_cli.checkpoints import NetworkShapes
-from animegan_cli.device import choose_precision, derived_seed
+from animegan_cli.device import can_compile, choose_precision, derived_seed
 from animegan_cli.errors import DataError, DivergedError, SettingsError, SnapshotError
 from animegan_cli.meters import Meters
-from animegan_cli.networks import load_frozen
+from animegan_cli.networks import load_frozen, seen_through
+from animegan_cli.parallel import ALONE, Ranks, share_batch_statistics
 from animegan_cli.reporting import Reporter
 from animegan_cli.run_dir import RunDir
 from animegan_cli.settings import Settings
@@ -33,6 +34,7 @@ class Best:
 class TrainingState:
     """All that training changes, on one device, and the precision that it computes in.
 
+    ``ranks`` is this process among all that train the same networks; each holds such a state.
     ``G_ema`` is G averaged over its steps, in evaluation mode; None if the settings ask for none.
     """
 
@@ -43,6 +45,7 @@ class TrainingState:
     device: torch.device
     G_ema: nn.Module | None = None
     dtype: torch.dtype = torch.float32
+    ranks: Ranks = ALONE
     meters: Meters = field(default_factory=Meters)
     cur_nimg: int = 0
     elapsed_sec: float = 0.0
@@ -88,7 +91,7 @@ def network_shapes(settings: Settings) -> NetworkShapes:
     return NetworkShapes(settings.family, G, D)
 
 
-def new_state(settings: Settings, device: torch.device) -> TrainingState:
+def new_state(settings: Settings, device: torch.device, ranks: Ranks = ALONE) -> TrainingState:
     """Build networks and optimizers for a new run; weights follow from the seed or ``init``.
 
     Raises:
@@ -103,6 +106,16 @@ def new_state(settings: Settings, device: torch.device) -> TrainingState:
         )
     if settings.family == "classic" and (settings.match or settings.augment):
         raise SettingsError("--match and --augment go with --family projected, not with classic")
+    if settings.family == "classic" and settings.micro_batch:
+        raise SettingsError(
+            "--micro-batch goes with --family projected: classic normalises over whole batches; "
+            "where memory is short, use a smaller --batch-size"
+        )
+    if settings.batch_size % ranks.count or settings.batch_size < 2 * ranks.count:
+        raise SettingsError(
+            f"--batch-size {settings.batch_size}: {ranks.count} processes share it; "
+            f"use a multiple of {ranks.count}, at least {2 * ranks.count}"
+        )
     if settings.family == "classic" and settings.precision == "bf16":
         raise SettingsError("--precision bf16 goes with --family projected; classic is float32")
     shapes = network_shapes(settings)
@@ -117,6 +130,8 @@ def new_state(settings: Settings, device: torch.device) -> TrainingState:
         D.load_state_dict(start.D.state_dict())
     elif device.type != "meta":
         load_frozen(D)
+    if ranks.count > 1:
+        G, D = (share_batch_statistics(network, device) for network in (G, D))
     layout = torch.channels_last  # a sixth faster on a CPU, and what CUDA's tensor cores want
     G = G.to(device, memory_format=layout).train()  # type: ignore[call-overload]
     D = D.to(device, memory_format=layout).train()  # type: ignore[call-overload]
@@ -128,25 +143,46 @@ def new_state(settings: Settings, device: torch.device) -> TrainingState:
         device=device,
         G_ema=copy.deepcopy(G).eval().requires_grad_(False) if settings.ema_kimg else None,
         dtype=choose_precision(settings.precision, device),
+        ranks=ranks,
     )
 
 
+def compile_networks(state: TrainingState, wanted: bool | None, reporter: Reporter) -> None:
+    """Compile what a step spends its time in; by default on CUDA alone.
+
+    On a CPU that took longer to compile than it saved (``tests/benchmarks/speed.py``).
+    """
+    if not (state.device.type == "cuda" if wanted is None else wanted):
+        return
+    problem = can_compile(state.device)
+    if problem:
+        reporter.warn(f"torch.compile does not work here, training without it: {problem}")
+        return
+    state.G.compile()
+    for network in seen_through(state.D):
+        network.compile()
+
+
 def save_snapshot(run: RunDir, state: TrainingState, settings: Settings) -> Path:
-    """Write the snapshot of this moment into the run and return its path."""
+    """Write the snapshot of this moment into the run, in the first process, and return its path."""
     path = run.snapshot(state.cur_nimg)
-    shapes = network_shapes(settings)
-    G = state.drawer
-    checkpoints.save_snapshot(path, G, state.D, shapes, settings.recipe, state.cur_nimg)
+    if state.ranks.first:
+        shapes = network_shapes(settings)
+        G = state.drawer
+        checkpoints.save_snapshot(path, G, state.D, shapes, settings.recipe, state.cur_nimg)
     return path
 
 
 def save_state(run: RunDir, state: TrainingState, settings: Settings, data_digest: str) -> None:
-    """Write all that a continued run needs, and keep the state before it.
+    """Write all that a continued run needs, and keep the state before it; all processes call this.
 
     Raises:
         DivergedError: before anything is written, if a weight or loss is not finite.
     """
+    state.meters.share(state.ranks)
     state.check_finite(settings.batch_size)
+    if not state.ranks.first:
+        return
     tensors = {
         **state.network_tensors(),
         **checkpoints.optimizer_tensors("G_optimizer", state.G, state.G_optimizer),
@@ -200,4 +236,5 @@ def _optimizer(kind: str, network: nn.Module, lr: float, settings: Settings) -> 
     learnt = [parameter for parameter in network.parameters() if parameter.requires_grad]
     if kind == "sgd":
         return SGD(learnt, lr, momentum=settings.momentum)
-    return Adam(learnt, lr, betas=(settings.beta1, settings.beta2))
+    fused = any(parameter.is_cuda for parameter in learnt)
+    return Adam(learnt, lr, betas=(settings.beta1, settings.beta2), fused=fused)

@@ -1,5 +1,8 @@
 """One training iteration: D, then G, then G's average.
 
+Where several processes train, each sees its own rows of the batch, and what depends on more than
+a row (gradients, batch statistics, moments) is that of the whole batch.
+
 The classic networks draw two batches of fakes and go backward three times. A projected
 discriminator has no batch statistics and its features do not learn, so that both steps share one
 batch of fakes and one pass through the frozen features.
@@ -12,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
+from torch.utils.checkpoint import checkpoint
 
 from animegan_cli.augment import Draw, augment
 from animegan_cli.device import generator, noise
@@ -31,7 +35,8 @@ def train_step(state: TrainingState, settings: Settings, reals: Callable[[], Ten
     Args:
         state: changed in place; ``cur_nimg`` grows by ``batch_size``.
         settings: those of the run.
-        reals: called if this iteration updates D; returns images ``[N, 3, S, S]`` in [-1, 1].
+        reals: called if this iteration needs real images; returns this process's part of them,
+            ``[N, 3, S, S]`` in [-1, 1].
     """
     iteration = state.cur_nimg // settings.batch_size + 1
     train_D = iteration % settings.d_iter_step == 0
@@ -69,6 +74,7 @@ def discriminator_step(state: TrainingState, settings: Settings, reals: Tensor) 
     fake_loss = bce(fake_logits, settings.fake_label)
     fake_loss.backward()
 
+    state.ranks.average_gradients(state.D)
     state.meters.add("grad_norm_D", gradient_norm(state.D))
     state.D_optimizer.step()
     state.meters.add("loss_D", real_loss.detach() + fake_loss.detach())
@@ -83,6 +89,7 @@ def generator_step(state: TrainingState, settings: Settings) -> None:
     loss = bce(state.D(state.G(_latents(state, settings, "G"))), settings.real_label)
     loss.backward()
     state.D.requires_grad_(True)
+    state.ranks.average_gradients(state.G)
     state.meters.add("grad_norm_G", gradient_norm(state.G))
     state.G_optimizer.step()
     state.meters.add("loss_G", loss.detach())
@@ -106,9 +113,9 @@ def shared_step(
     with autocast:
         with torch.set_grad_enabled(train_G):
             fakes = state.G(_latents(state, settings, "G"))
-            fake_features = D.features(_augmented(fakes, state, settings, "fakes"))
+            fake_features = _features(D, fakes, state, settings, "fakes")
         with torch.no_grad():
-            real_features = D.features(_augmented(reals, state, settings, "reals"))
+            real_features = _features(D, reals, state, settings, "reals")
 
     # D: real up, generated down; no gradient reaches G.
     state.D_optimizer.zero_grad()
@@ -119,6 +126,7 @@ def shared_step(
     if train_D:
         loss = objective.D(real_logits, fake_logits)
         loss.backward()
+        state.ranks.average_gradients(D)
         state.meters.add("grad_norm_D", gradient_norm(D))
         state.D_optimizer.step()
         state.meters.add("loss_D", loss.detach())
@@ -137,10 +145,12 @@ def shared_step(
             mismatch = feature_mismatch(
                 [*real_features, F.avg_pool2d(reals, COLORS)],
                 [*fake_features, F.avg_pool2d(fakes.float(), COLORS)],
+                state.ranks,
             )
             loss = loss + settings.match * falling(state.cur_nimg, settings.match_kimg) * mismatch
             state.meters.add("mismatch", mismatch.detach())
         loss.backward()
+        state.ranks.average_gradients(state.G)
         state.meters.add("grad_norm_G", gradient_norm(state.G))
         state.G_optimizer.step()
     learnt.requires_grad_(True)
@@ -161,14 +171,37 @@ def gradient_norm(network: nn.Module) -> Tensor:
     return get_total_norm([p.grad for p in network.parameters() if p.grad is not None])
 
 
-def _augmented(images: Tensor, state: TrainingState, settings: Settings, purpose: str) -> Tensor:
-    if not settings.augment:
-        return images
+def _features(
+    D: Discriminator, images: Tensor, state: TrainingState, settings: Settings, purpose: str
+) -> list[Tensor]:
+    """Return D's features of augmented images, looked at ``micro_batch`` at a time.
+
+    Then nothing but the features is kept for the way back, which looks at each part again (Chen et
+    al. 2016, arXiv 1604.06174).
+    """
     numbers = generator(settings.seed, "augment", purpose, state.cur_nimg)
-    draw = Draw.from_generator(len(images), numbers, state.device)
-    return augment(images, draw, settings.augment)
+    draws = _part(torch.rand(settings.batch_size, 5, generator=numbers), state)
+
+    def look(images: Tensor, numbers: Tensor) -> list[Tensor]:
+        if settings.augment:
+            images = augment(images, Draw.from_uniform(numbers), settings.augment)
+        return D.features(images)
+
+    at_once = settings.micro_batch or len(images)
+    if at_once >= len(images):
+        return look(images, draws)
+    parts = [
+        checkpoint(look, *part, use_reentrant=False, preserve_rng_state=False)
+        for part in zip(images.split(at_once), draws.split(at_once), strict=True)
+    ]
+    return [torch.cat(maps) for maps in zip(*parts, strict=True)]
 
 
 def _latents(state: TrainingState, settings: Settings, purpose: str) -> Tensor:
     shape = (settings.batch_size, settings.z_dim)
-    return noise(shape, settings.seed, purpose, state.cur_nimg).to(state.device, non_blocking=True)
+    return _part(noise(shape, settings.seed, purpose, state.cur_nimg), state)
+
+
+def _part(rows: Tensor, state: TrainingState) -> Tensor:
+    """Return this process's rows of a batch, on its device."""
+    return state.ranks.part(rows).to(state.device, non_blocking=True)

@@ -25,6 +25,8 @@ LAYERS = [
     },
     {
         "device",
+        "parallel",
+        "feed",
         "images",
         "avatars",
         "data",

@@ -1,5 +1,6 @@
 """The projected networks, their objectives, augmentation, average and step."""
 
+import types
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ from torch import Tensor
 from animegan_cli import training_step
 from animegan_cli.augment import BRIGHTNESS, Draw, augment
 from animegan_cli.checkpoints import NetworkShapes, load_snapshot
+from animegan_cli.device import generator, noise
 from animegan_cli.errors import AnimeganError, SettingsError
 from animegan_cli.networks import lite0, load_frozen, projected
 from animegan_cli.objectives import OBJECTIVES, feature_mismatch
@@ -135,7 +137,7 @@ def test_augmentation_does_what_its_numbers_say() -> None:
     assert (result[0, :, :2] == 0).all()
     torch.testing.assert_close(result[1, :, :, 2:], images[1, :, :, :-2])
     torch.testing.assert_close(result[2, :, :-2], images[2, :, 2:])
-    numbers = Draw.from_generator(3, torch.Generator().manual_seed(4), CPU)
+    numbers = Draw.from_uniform(torch.rand(3, 5, generator=torch.Generator().manual_seed(4)))
     one = augment(images[1:2], Draw(numbers.color[1:2], numbers.shift[1:2]))
     torch.testing.assert_close(augment(images, numbers)[1:2], one)
     gradient = torch.autograd.grad(augment(images.requires_grad_(), numbers).sum(), images)[0]
@@ -178,26 +180,126 @@ def test_a_network_whose_turn_it_is_not_stays(modern: Make, setting: str, still:
     assert any(name.startswith(still) for name in changed(before, state))
 
 
-def test_the_shared_step_is_the_plain_one(modern: Make) -> None:
-    """The same losses as D's step, and then G's, written out over whole images."""
-    settings = modern(augment=0.0, ema_kimg=0.0, match=0.0)
-    state, twin = new_state(settings, CPU), new_state(settings, CPU)
-    train_step(state, settings, lambda: reals(state))
-    from animegan_cli.device import noise
+class Reference:
+    """The same mathematics the plain way: each loss over whole images, nothing shared or frozen."""
 
-    objective = OBJECTIVES[settings.objective]
-    fakes = twin.G(noise((4, 8), 0, "G", 0))
-    judge = lambda x: twin.D.judge(twin.D.features(x))  # type: ignore[operator]  # noqa: E731
-    loss_D = objective.D(judge(reals(twin)), judge(fakes.detach()))
-    loss_D.backward()
-    twin.D_optimizer.step()
-    loss_G = objective.G(judge(reals(twin)).detach(), judge(fakes))
-    twin.G_optimizer.zero_grad()
-    loss_G.backward()
-    twin.G_optimizer.step()
-    means = state.meters.pop_means()
-    assert means["loss_D"] == pytest.approx(float(loss_D.detach()), abs=1e-3)
-    assert means["loss_G"] == pytest.approx(float(loss_G.detach()), abs=1e-2)
+    def __init__(self, settings: Settings) -> None:
+        state = new_state(settings, CPU)
+        self.G, self.D = (
+            network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+            for network in (state.G, state.D)
+        )
+        for doubling in self.G.doublings:
+            doubling.forward = types.MethodType(plainly_doubled, doubling)
+        self.average = {name: value.clone() for name, value in self.G.state_dict().items()}
+        adam = {"lr": settings.g_lr, "betas": (settings.beta1, settings.beta2)}
+        self.G_optimizer = torch.optim.Adam(self.G.parameters(), **adam)
+        self.D_optimizer = torch.optim.Adam(self.D.heads.parameters(), **adam)
+        self.settings, self.seen = settings, 0
+
+    def features(self, images: Tensor, purpose: str) -> list[Tensor]:
+        numbers = generator(self.settings.seed, "augment", purpose, self.seen)
+        draw = Draw.from_uniform(torch.rand(4, 5, generator=numbers))
+        found: list[Tensor] = self.D.features(augment(images, draw, self.settings.augment))
+        return found
+
+    def step(self, real: Tensor) -> tuple[float, float]:
+        settings, objective = self.settings, OBJECTIVES[self.settings.objective]
+        fakes = self.G(noise((4, 8), settings.seed, "G", self.seen))
+        real_features, fake_features = self.features(real, "reals"), self.features(fakes, "fakes")
+
+        self.D_optimizer.zero_grad()
+        detached = self.features(fakes.detach(), "fakes")
+        real_logits = self.D.judge(real_features)
+        loss_D = objective.D(real_logits, self.D.judge(detached))
+        loss_D.backward()
+        self.D_optimizer.step()
+
+        self.G_optimizer.zero_grad()
+        loss_G = objective.G(real_logits.detach(), self.D.judge(fake_features))
+        mismatch = torch.zeros(())
+        wanted = [*real_features, F.avg_pool2d(real, 8)]
+        found = [*fake_features, F.avg_pool2d(fakes, 8)]
+        for a, b in zip(wanted, found, strict=True):
+            unit = a.std(0).square().mean().sqrt()
+            mismatch = mismatch + ((b.std(0) - a.std(0)) / unit).square().mean()
+            mismatch = mismatch + ((b.mean(0) - a.mean(0)) / unit).square().mean()
+        (loss_G + settings.match * mismatch).backward()
+        self.G_optimizer.step()
+
+        self.seen += 4
+        weight = 1 - 0.5 ** (4 / (EMA_RAMP * self.seen))
+        for name, value in self.G.state_dict().items():
+            if value.is_floating_point():
+                self.average[name] += weight * (value - self.average[name])
+        return loss_D.item(), loss_G.item()
+
+
+def plainly_doubled(self: projected.Doubling, x: Tensor) -> Tensor:
+    kernel = self.weight.transpose(0, 1).flip(2, 3)
+    x = F.conv2d(F.interpolate(x, scale_factor=2, mode="nearest"), kernel, padding=1)
+    x = F.leaky_relu(self.norm(x), 0.2)
+    if self.conv is not None and self.conv_norm is not None:
+        x = F.leaky_relu(self.conv_norm(self.conv(x)), 0.2)
+    return x
+
+
+@pytest.mark.parametrize("objective", ["hinge", "relativistic"])
+def test_five_steps_equal_the_plain_loop(modern: Make, objective: str) -> None:
+    settings = modern(objective=objective, match_kimg=0.0)
+    reference, state = Reference(settings), new_state(settings, CPU)
+    for i in range(5):
+        losses = reference.step(reals(state) * (1 - i / 9))
+        train_step(state, settings, lambda i=i: reals(state) * (1 - i / 9))  # type: ignore[misc]
+        means = state.meters.pop_means()
+        assert (means["loss_D"], means["loss_G"]) == pytest.approx(losses, rel=1e-3, abs=1e-3)
+    assert state.G_ema is not None
+    pairs = [(state.G_ema.state_dict(), reference.average)]
+    pairs += [
+        (n.state_dict(), r.state_dict())
+        for n, r in ((state.G, reference.G), (state.D, reference.D))
+    ]
+    for ours, theirs in pairs:
+        for name, value in theirs.items():  # a tenth of a step of Adam's
+            torch.testing.assert_close(ours[name], value, rtol=1e-3, atol=4e-5, msg=name)
+
+
+@pytest.mark.parametrize("micro_batch", [1, 3])
+def test_micro_batches_give_the_same_step(modern: Make, micro_batch: int) -> None:
+    whole, parts = new_state(modern(), CPU), new_state(modern(), CPU)
+    looked: list[int] = []
+    parts.D.lite0.register_forward_hook(lambda _, x, y: looked.append(len(x[0])))  # type: ignore[union-attr, operator]
+    settings = modern(micro_batch=micro_batch)
+    for _ in range(3):
+        train_step(whole, modern(), lambda: reals(whole))
+        train_step(parts, settings, lambda: reals(parts))
+    assert max(looked) == micro_batch
+    ours, theirs = whole.meters.pop_means(), parts.meters.pop_means()
+    assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-5)
+    for name, value in whole.network_tensors().items():
+        torch.testing.assert_close(parts.network_tensors()[name], value, rtol=1e-4, atol=4e-5)
+
+
+def test_micro_batches_keep_less_for_the_way_back(modern: Make) -> None:
+    kept = []
+    for micro_batch in (None, 1):
+        settings = modern(micro_batch=micro_batch)
+        state, saved = new_state(settings, CPU), [0]
+
+        def pack(x: Tensor, saved: list[int] = saved) -> Tensor:
+            saved[0] += x.numel()
+            return x
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+            train_step(state, settings, lambda s=state: reals(s))  # type: ignore[misc]
+        kept.append(saved[0])
+    assert kept[1] < 0.5 * kept[0]
+
+
+@pytest.mark.parametrize("side", [4, 8, 16, 6, 12])
+def test_thirds_are_adaptive_pooling(side: int) -> None:
+    x = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(6))
+    torch.testing.assert_close(projected.thirds(x), F.adaptive_avg_pool2d(x, 3))
 
 
 def test_the_average_follows_with_its_half_life(modern: Make) -> None:
@@ -252,7 +354,12 @@ def test_an_objective_goes_with_its_networks(modern: Make, tiny: Make) -> None:
     for settings in (modern(objective="bce"), tiny(objective="hinge")):
         with pytest.raises(SettingsError, match="does not go with --family"):
             new_state(settings, CPU)
-    for settings in (tiny(match=1.0), tiny(augment=0.5), tiny(precision="bf16")):
+    for settings in (
+        tiny(match=1.0),
+        tiny(augment=0.5),
+        tiny(precision="bf16"),
+        tiny(micro_batch=2),
+    ):
         with pytest.raises(SettingsError, match=r"goe?s? with --family projected"):
             new_state(settings, CPU)
 

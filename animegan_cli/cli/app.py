@@ -1,6 +1,7 @@
 """The commands; each receives settings, imports the core function and calls it."""
 
 import json
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -14,7 +15,7 @@ from rich.panel import Panel
 from animegan_cli import __version__
 from animegan_cli.cli.console import RichReporter
 from animegan_cli.cli.options import continued_run, with_settings
-from animegan_cli.errors import AnimeganError, SettingsError
+from animegan_cli.errors import AnimeganError, ElsewhereError, SettingsError
 from animegan_cli.settings import TRAIN_SECTIONS, Settings
 from animegan_cli.sources import Resolved
 
@@ -37,8 +38,11 @@ stdout = Console(highlight=False, soft_wrap=True)
 def main() -> None:
     """Run the command line; every known error becomes one line on stderr and an exit status."""
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # read when torch is imported
     try:
         status = app(standalone_mode=False)
+    except ElsewhereError as error:  # the process where it happened says why
+        status = error.exit_status
     except AnimeganError as error:
         status = _fail(str(error), error.exit_status)
     except (typer.Abort, KeyboardInterrupt):
@@ -84,10 +88,11 @@ def train(
 
         show_plan(resolved, stdout)
         return
+    from animegan_cli.parallel import launched
     from animegan_cli.training_loop import train as run_training
 
     result = run_training(settings, _reporter(settings))
-    if not settings.quiet:
+    if launched().first and not settings.quiet:
         stderr.print(
             Panel(
                 f"{result.cur_nimg:,} images seen in {result.elapsed_sec / 60:.1f} minutes\n"
@@ -158,6 +163,7 @@ def rank(resolved: Resolved) -> None:
     "drawing",
     "images",
     "result",
+    "reading",
     "machine",
     short={"eval_n": "--n", "eval_seed": "--seed"},
 )

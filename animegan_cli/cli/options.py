@@ -84,7 +84,7 @@ def _parameter(
 ) -> inspect.Parameter:
     flag = flag_name(name)
     names: tuple[str, ...]
-    if info.annotation is bool:
+    if info.annotation in (bool, bool | None):
         kind: Any = bool | None
         names = (flag,) if flag == "--json" else (f"{flag}/--no-{flag[2:]}",)
         metavar = None

@@ -29,6 +29,11 @@ def load_frozen(D: nn.Module) -> None:
         D.lite0.load_imagenet()
 
 
+def seen_through(D: nn.Module) -> list[nn.Module]:
+    """Return the parts of D that images pass first and that cost the most."""
+    return [D.lite0, D.mixing] if isinstance(D, projected.Discriminator) else [D]
+
+
 def parameter_count(network: nn.Module) -> int:
     """Return how many numbers of a network are learnt."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad)

