@@ -41,9 +41,11 @@ def state_of(run: Path) -> dict[str, torch.Tensor]:
 def assert_close(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> None:
     assert ours.keys() == theirs.keys()
     for name, tensor in theirs.items():
-        # Without momentum Adam makes whole steps of gradients near 0, whatever their rounding.
-        close = 1e-4 if name.startswith("D.heads") else 1e-5
-        torch.testing.assert_close(ours[name], tensor, rtol=5 * close, atol=close, msg=name)
+        if "_optimizer." in name:
+            atol = 1e-3 * tensor.abs().max().item()
+        else:  # Adam without momentum makes whole steps of gradients that are all rounding
+            atol = 1e-4 if name.startswith("D.heads") else 1e-5
+        torch.testing.assert_close(ours[name], tensor, rtol=1e-5, atol=atol, msg=name)
 
 
 def needs(recipe: str) -> list[str]:
