@@ -1,4 +1,4 @@
-"""Speed of two processes of one thread beside one: the same command line, with and without torchrun.
+"""Speed of two processes of one thread beside one: the same command, with and without torchrun.
 
 ``python tests/benchmarks/scaling.py FACES --recipe modern`` trains short runs in turns and prints
 images/s, by each run's own statistics, and the ratio. The batch is shared out, as in a real run;
@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument(
-        "--iterations", type=int, default=20, help="per run; the first ones warm up"
+        "--iterations", type=int, default=20, help="per run; a third warms up"
     )
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--weak", action="store_true")
