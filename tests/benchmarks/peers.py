@@ -57,11 +57,14 @@ class Peer:
     Attributes:
         package: name in the registry, and of the module with ``_`` for ``-``.
         defaults: of its command, where they are not those of its ``Trainer``.
+        timed_batches: how many batches of a step ``speed.py`` times; where one takes minutes the
+            update of the weights is under a hundredth of it.
         period: steps after which its kinds of step repeat (a gradient penalty every fourth).
     """
 
     package: str
     defaults: dict[str, Any]
+    timed_batches: int
     period: int = 4
 
     @property
@@ -121,10 +124,12 @@ PEERS = (
             "aug_types": ["cutout", "translation"],
             "use_aim": False,
         },
+        timed_batches=1,
     ),
     Peer(
         "stylegan2-pytorch",
         {"batch_size": 5, "gradient_accumulate_every": 6, "ttur_mult": 1.5},
+        timed_batches=6,
     ),
 )
 

@@ -31,6 +31,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,14 +158,14 @@ def peer_rows(faces: Path, size: int, device: torch.device) -> list[Row]:
 
 def peer_row(peer: Peer, faces: Path, size: int, device: torch.device) -> Row:
     """Time one step with the penalty and one without; count their operations on two images."""
-    trainer = peer.trainer(faces, size, device)
+    trainer = peer.trainer(faces, size, device, gradient_accumulate_every=peer.timed_batches)
     if device.type == "cuda":
         for _ in range(2 * peer.period):  # warms up
             trainer.train()
     seconds = [timed(peer.step(trainer, kind), 1, device) for kind in (0, 1)]
     small = peer.trainer(faces, size, device, batch_size=2, gradient_accumulate_every=1)
     macs = [operations(peer.step(small, kind)) / 2 for kind in (0, 1)]
-    rate = peer.images_a_step / peer.mean(*seconds)
+    rate = peer.defaults["batch_size"] * peer.timed_batches / peer.mean(*seconds)
     return Row(peer.package, peer.batch, [rate], peer.mean(*macs))
 
 
@@ -224,9 +225,17 @@ def show_parts(
 
 def operations(work: Iteration) -> float:
     """Return the multiply-accumulates of a call, by torch's counter of what is computed."""
-    with FlopCounterMode(display=False) as counter:
+    counter = FlopCounterMode(display=False)
+    counter.mod_tracker = _NoModules()  # type: ignore[assignment]
+    with counter:
         work()
     return counter.get_total_flops() / 2
+
+
+class _NoModules(nullcontext[None]):
+    """In place of the counter's list by module, which fails at a gradient of a gradient."""
+
+    parents = frozenset({"Global"})
 
 
 def peak_rates(device: torch.device, dtype: torch.dtype) -> dict[str, float]:
