@@ -10,8 +10,8 @@ operators that it launches. Assumed, each an argument:
   no step is shorter than all its operators launched one after the other.
 - ``--batch 64``: images a step on each GPU; the same on all, so that 64 GPUs step 4,096 images.
 - ``--scaling 1 0.9 0.8``: what is left of each GPU's rate on 1, 8 and 64.
-- ``--kimg 5000 7000 10000``: how long a training is at each size; equal for all batches, which a
-  large batch does not promise.
+- ``--kimg 25000``: how long a training is, here as long as StyleGAN2 was shown faces; equal for all
+  batches, which a large batch does not promise.
 
 Reading data, drawing grids and scoring are not in it.
 """
@@ -48,28 +48,30 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--sizes", type=int, nargs="+", default=[96, 128, 256])
-    parser.add_argument("--kimg", type=float, nargs="+", default=[5000, 7000, 10000])
+    parser.add_argument("--kimg", type=float, default=25000)
     parser.add_argument("--gpus", type=int, nargs="+", default=[1, 8, 64])
     parser.add_argument("--scaling", type=float, nargs="+", default=[1, 0.9, 0.8])
     parser.add_argument("--peak-tflops", type=float, default=312)
     parser.add_argument("--sustained", type=float, default=0.15)
     parser.add_argument("--launch-us", type=float, default=8)
     options = parser.parse_args()
-    print("| px | G multiply-adds an image | operators a step | kimg |", end="")
-    print("".join(f" {n} GPU{'s' if n > 1 else ''} |" for n in options.gpus))
+    print("| px | G MACs an image | operators a step | held back by |", end="")
+    print("".join(f" {n} GPU{'s' if n > 1 else ''}: images/s, days |" for n in options.gpus))
     print("| --- " * (4 + len(options.gpus)) + "|")
-    for size, kimg in zip(options.sizes, options.kimg, strict=True):
+    for size in options.sizes:
         flags = {"recipe": options.recipe, "size": size, "width": options.width}
         batch = {"batch_size": options.batch, "g_iter_step": 1}
         macs, launches = counted(resolve([Layer("estimate", {**flags, **batch})]).settings)
         computing = 2 * macs / (options.peak_tflops * 1e12 * options.sustained)
-        seconds = max(computing, launches * options.launch_us * 1e-6)
+        launching = launches * options.launch_us * 1e-6
+        seconds = max(computing, launching)
         rates = [
             n * share * options.batch / seconds
             for n, share in zip(options.gpus, options.scaling, strict=True)
         ]
-        print(f"| {size} | {macs / options.batch / 1e9:.2f} | {launches:,} | {kimg:,.0f} |", end="")
-        print("".join(f" {rate:,.0f} images/s, {spell(kimg * 1000 / rate)} |" for rate in rates))
+        limit = "arithmetic" if computing > launching else "launches"
+        print(f"| {size} | {macs / options.batch / 1e9:.1f} | {launches:,} | {limit} |", end="")
+        print("".join(f" {rate:,.0f}, {options.kimg / rate / 86.4:.2g} |" for rate in rates))
 
 
 def counted(settings: Settings) -> tuple[float, int]:
@@ -82,14 +84,6 @@ def counted(settings: Settings) -> tuple[float, int]:
     with Launches() as launches:
         train_step(state, settings, lambda: reals)
     return counter.get_total_flops() / 2, launches.count
-
-
-def spell(seconds: float) -> str:
-    """Return a time in days, hours or minutes."""
-    for unit, name in ((86400, "days"), (3600, "hours")):
-        if seconds >= unit:
-            return f"{seconds / unit:.1f} {name}"
-    return f"{seconds / 60:.0f} minutes"
 
 
 if __name__ == "__main__":

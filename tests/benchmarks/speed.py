@@ -58,6 +58,27 @@ Iteration = Callable[[], object]
 
 
 @dataclass(frozen=True)
+class Watch:
+    """Tells the time of a device: of the wall, or what this process used of one thread."""
+
+    device: torch.device
+    cpu_time: bool = False
+
+    def now(self) -> float:
+        """Return the time in seconds once the device has done what it was asked."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.process_time() if self.cpu_time else time.perf_counter()
+
+    def timed(self, work: Iteration, repeats: int = 1) -> float:
+        """Return the seconds that one call takes, the mean of several."""
+        started = self.now()
+        for _ in range(repeats):
+            work()
+        return (self.now() - started) / repeats
+
+
+@dataclass(frozen=True)
 class Row:
     """A line of the first table; operations in multiply-accumulates an image."""
 
@@ -83,6 +104,11 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=5, help="per turn")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument(
+        "--cpu-time",
+        action="store_true",
+        help="seconds that this process used, not the wall's: for one thread of a busy machine",
+    )
     parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -92,23 +118,26 @@ def main() -> None:
     flags = {"recipe": options.recipe, "g_iter_step": 1, **given}
     settings = resolve([Layer("flag", flags)]).settings
 
+    if options.cpu_time and (options.threads > 1 or device.type != "cpu"):
+        parser.error("--cpu-time goes with --threads 1 --device cpu")
+    watch = Watch(device, options.cpu_time)
     reals = reading(settings, options.faces, device)
     state = new_state(settings, device)
     show_machine(state, settings)
-    peaks = peak_rates(device, state.dtype)
+    peaks = peak_rates(watch, state.dtype)
     loops: dict[str, Iteration] = {
         "plain loop": plain_loop(settings, options.faces, device),
         "animegan": lambda: train_step(state, settings, lambda: reals(state)),
     }
-    rows = in_turns(loops, settings.batch_size, options.turns, options.iterations, device)
+    rows = in_turns(loops, settings.batch_size, options.turns, options.iterations, watch)
     pairs = [b / a for a, b in zip(*(row.rates for row in rows), strict=True)]
     if options.peers:
-        rows += peer_rows(options.faces, settings.size, device)
-    later = peak_rates(device, state.dtype)  # a shared machine is not always equally fast
+        rows += peer_rows(options.faces, settings.size, watch)
+    later = peak_rates(watch, state.dtype)  # a shared machine is not always equally fast
     peaks = {kind: max(rate, later[kind]) for kind, rate in peaks.items()}
     show_rows(rows, peaks)
     print(f"\nanimegan / plain loop: median {statistics.median(pairs):.2f}, min {min(pairs):.2f}")
-    show_parts(state, settings, reals, peaks, options.turns * options.iterations)
+    show_parts(state, settings, reals, peaks, watch, options.turns * options.iterations)
     print(memory(device))
 
 
@@ -127,20 +156,20 @@ def show_machine(state: TrainingState, settings: Settings) -> None:
 
 
 def in_turns(
-    loops: dict[str, Iteration], batch_size: int, turns: int, iterations: int, device: torch.device
+    loops: dict[str, Iteration], batch_size: int, turns: int, iterations: int, watch: Watch
 ) -> list[Row]:
     """Time loops one after the other, several times, the first time to warm up."""
     rates: dict[str, list[float]] = {name: [] for name in loops}
     for _ in range(turns + 1):
         for name, iteration in loops.items():
-            rates[name].append(batch_size / timed(iteration, iterations, device))
+            rates[name].append(batch_size / watch.timed(iteration, iterations))
     return [
         Row(name, f"{batch_size}", rates[name][1:], operations(iteration) / batch_size)
         for name, iteration in loops.items()
     ]
 
 
-def peer_rows(faces: Path, size: int, device: torch.device) -> list[Row]:
+def peer_rows(faces: Path, size: int, watch: Watch) -> list[Row]:
     """Time a step of each peer that is installed."""
     if size & (size - 1):
         print(f"peers draw powers of two only, not {size} px: left out; --set size=64\n")
@@ -149,21 +178,21 @@ def peer_rows(faces: Path, size: int, device: torch.device) -> list[Row]:
     for peer in PEERS:
         if not peer.installed():
             print(f"{peer.package} is not installed: left out; see tests/benchmarks/peers.py\n")
-        elif device.type not in ("cpu", "cuda"):
-            print(f"{peer.package} cannot run on {device.type}: left out\n")
+        elif watch.device.type not in ("cpu", "cuda"):
+            print(f"{peer.package} cannot run on {watch.device.type}: left out\n")
         else:
-            rows.append(peer_row(peer, faces, size, device))
+            rows.append(peer_row(peer, faces, size, watch))
     return rows
 
 
-def peer_row(peer: Peer, faces: Path, size: int, device: torch.device) -> Row:
+def peer_row(peer: Peer, faces: Path, size: int, watch: Watch) -> Row:
     """Time one step with the penalty and one without; count their operations on two images."""
-    trainer = peer.trainer(faces, size, device, gradient_accumulate_every=peer.timed_batches)
-    if device.type == "cuda":
+    trainer = peer.trainer(faces, size, watch.device, gradient_accumulate_every=peer.timed_batches)
+    if watch.device.type == "cuda":
         for _ in range(2 * peer.period):  # warms up
             trainer.train()
-    seconds = [timed(peer.step(trainer, kind), 1, device) for kind in (0, 1)]
-    small = peer.trainer(faces, size, device, batch_size=2, gradient_accumulate_every=1)
+    seconds = [watch.timed(peer.step(trainer, kind)) for kind in (0, 1)]
+    small = peer.trainer(faces, size, watch.device, batch_size=2, gradient_accumulate_every=1)
     macs = [operations(peer.step(small, kind)) / 2 for kind in (0, 1)]
     rate = peer.defaults["batch_size"] * peer.timed_batches / peer.mean(*seconds)
     return Row(peer.package, peer.batch, [rate], peer.mean(*macs))
@@ -185,7 +214,12 @@ def show_rows(rows: list[Row], peaks: dict[str, float]) -> None:
 
 
 def show_parts(
-    state: TrainingState, settings: Settings, reals: Reals, peaks: dict[str, float], steps: int
+    state: TrainingState,
+    settings: Settings,
+    reals: Reals,
+    peaks: dict[str, float],
+    watch: Watch,
+    steps: int,
 ) -> None:
     """Print the second table: the step's parts, and whether they are the step."""
     device, batch = state.device, settings.batch_size
@@ -193,16 +227,16 @@ def show_parts(
     if device.type == "cpu" and not same:
         raise SystemExit("step_parts.py no longer does what training_step.py does")
     marked_step(state, settings, reals, lambda _: None)
-    clock = Parts(lambda: now(device))
+    clock = Parts(watch.now)
     whole = 0.0
     for _ in range(steps):
         clock.start()
         marked_step(state, settings, reals, clock.mark)
-        whole += timed(lambda: train_step(state, settings, lambda: reals(state)), 1, device)
+        whole += watch.timed(lambda: train_step(state, settings, lambda: reals(state)))
     with FlopCounterMode(display=False) as counter:
         counted = Parts(lambda: counter.get_total_flops() / 2)
         marked_step(state, settings, reals, counted.mark)
-    ticking = timed(tick(state, settings), 3, device) * batch / (settings.tick_kimg * 1000)
+    ticking = watch.timed(tick(state, settings), 3) * batch / (settings.tick_kimg * 1000)
     seconds = {name: total / steps for name, total in clock.sums.items()}
     summed = sum(seconds.values())
     seconds[LOGGING] += ticking
@@ -238,14 +272,14 @@ class _NoModules(nullcontext[None]):
     parents = frozenset({"Global"})
 
 
-def peak_rates(device: torch.device, dtype: torch.dtype) -> dict[str, float]:
+def peak_rates(watch: Watch, dtype: torch.dtype) -> dict[str, float]:
     """Return multiply-accumulates a second in a matrix product, in float32 and in ``dtype``."""
-    side = 8192 if device.type == "cuda" else 2048
+    side = 8192 if watch.device.type == "cuda" else 2048
     rates = {}
     for kind in dict.fromkeys((torch.float32, dtype)):
-        a = torch.rand(side, side, device=device, dtype=kind)
+        a = torch.rand(side, side, device=watch.device, dtype=kind)
         torch.mm(a, a)
-        best = min(timed(lambda: torch.mm(a, a), 3, device) for _ in range(3))  # noqa: B023
+        best = min(watch.timed(lambda: torch.mm(a, a), 3) for _ in range(3))  # noqa: B023
         rates[str(kind).removeprefix("torch.")] = side**3 / best
     return rates
 
@@ -266,21 +300,6 @@ def memory(device: torch.device) -> str:
         return f"at most {torch.cuda.max_memory_allocated(device) / 2**20:,.0f} MB on the GPU"
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return f"at most {used:,.0f} MB, all loops together"
-
-
-def now(device: torch.device) -> float:
-    """Return the time in seconds once the device has done what it was asked."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()
-
-
-def timed(work: Iteration, repeats: int, device: torch.device) -> float:
-    """Return the seconds that one call takes, the mean of several."""
-    started = now(device)
-    for _ in range(repeats):
-        work()
-    return (now(device) - started) / repeats
 
 
 def plain_loop(settings: Settings, faces: Path, device: torch.device) -> Iteration:
