@@ -153,7 +153,7 @@ def main() -> None:
     random.seed(options.seed)
     trainer = peer.trainer(options.faces, options.size, CPU, num_workers=0)  # decoding counts
     averaged = copy.deepcopy(trainer.GAN.G).eval()
-    drawing = 0.0
+    drawing, nimg = 0.0, 0
     print("minutes  CPU s   kimg   img/CPU s", flush=True)
     for minutes in options.minutes:
         while (cpu := time.process_time() - drawing) < minutes * 120:

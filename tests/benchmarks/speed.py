@@ -10,8 +10,13 @@ time and multiply-accumulates of each part of animegan's step, from ``step_parts
 The plain loop is what a tutorial writes: torchvision's ``ImageFolder`` and a ``DataLoader`` with
 two workers, eager, float32, contiguous memory, fakes of its own for each network, gradients for
 everything that has weights. Ours is animegan's own step on the decoded images. A peer is timed over
-one step with its gradient penalty and one without, weighted as one in four; its step is its own
-command's, of several batches.
+one step with its gradient penalty and one without, weighted as one in four, with the batch size of
+its own command; of the several batches of its step, as many as ``peers.py`` says.
+
+A profile of the final steps (torch.profiler, one thread, 96 px): ``classic`` spends 94 % of its
+step inside convolutions, 53 % of it on the way back, and nothing else takes more than 1.1 %.
+``modern`` spends 64 % in convolutions, 36 % on the way back; the rest is spread thin over what is
+element by element (copies, products, ReLU6, batch norm, sums), none of it above 4 %.
 
 What held the step of ``modern`` back, by torch.profiler, one thread, in images per CPU second:
 
