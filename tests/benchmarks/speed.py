@@ -1,13 +1,22 @@
-"""Speed of a training iteration beside a plain eager loop over the same networks, and of its parts.
+"""Speed of a training step beside a plain eager loop and two peers, and of the step's parts.
 
-``python tests/benchmarks/speed.py FACES --recipe modern`` runs both in one process, in turns, and
-prints images/s of each and the ratio, the multiply-accumulates that one image needs, what share
-that is of the rate of a matrix product (float32, 2048 x 2048, in the same process), the time of
-each part, and memory.
+``python tests/benchmarks/speed.py FACES --recipe modern`` prints two tables. The first: images/s
+of the plain loop and of animegan, in turns in one process, and of the peers of ``peers.py`` where
+they are installed and the size is a power of two (``--set size=64``); the multiply-accumulates of
+an image in a whole step, by torch's counter; what share that is of the rate of a matrix product
+(2048 x 2048, 8192 on CUDA, in the same process, float32 and what the step computes in). The second:
+time and multiply-accumulates of each part of animegan's step, from ``step_parts.py``.
 
 The plain loop is what a tutorial writes: torchvision's ``ImageFolder`` and a ``DataLoader`` with
 two workers, eager, float32, contiguous memory, fakes of its own for each network, gradients for
-everything that has weights. Ours is animegan's own step on the decoded images.
+everything that has weights. Ours is animegan's own step on the decoded images. A peer is timed over
+one step with its gradient penalty and one without, weighted as one in four, with the batch size of
+its own command; of the several batches of its step, as many as ``peers.py`` says.
+
+A profile of the final steps (torch.profiler, one thread, 96 px): ``classic`` spends 94 % of its
+step inside convolutions, 53 % of it on the way back, and nothing else takes more than 1.1 %.
+``modern`` spends 64 % in convolutions, 36 % on the way back; the rest is spread thin over what is
+element by element (copies, products, ReLU6, batch norm, sums), none of it above 4 %.
 
 What held the step of ``modern`` back, by torch.profiler, one thread, in images per CPU second:
 
@@ -27,9 +36,13 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from peers import PEERS, Peer
+from step_parts import LOGGING, Parts, Reals, marked_step, same_weights, tick
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
@@ -38,17 +51,51 @@ from torchvision.datasets import ImageFolder
 
 from animegan_cli.augment import Draw, augment
 from animegan_cli.data import Order, list_images, normalize, open_images
-from animegan_cli.device import reuse_freed_memory
-from animegan_cli.networks import multiply_accumulates
+from animegan_cli.device import choose_device, reuse_freed_memory
 from animegan_cli.networks.projected import Discriminator
 from animegan_cli.objectives import OBJECTIVES, feature_mismatch
 from animegan_cli.settings import Settings
 from animegan_cli.sources import Layer, resolve
-from animegan_cli.training_state import TrainingState, network_shapes, new_state
+from animegan_cli.training_state import TrainingState, new_state
 from animegan_cli.training_step import COLORS, average, train_step
 
 Iteration = Callable[[], object]
-CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Tells the time of a device: of the wall, or what this process used of one thread."""
+
+    device: torch.device
+    cpu_time: bool = False
+
+    def now(self) -> float:
+        """Return the time in seconds once the device has done what it was asked."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.process_time() if self.cpu_time else time.perf_counter()
+
+    def timed(self, work: Iteration, repeats: int = 1) -> float:
+        """Return the seconds that one call takes, the mean of several."""
+        started = self.now()
+        for _ in range(repeats):
+            work()
+        return (self.now() - started) / repeats
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the first table; operations in multiply-accumulates an image."""
+
+    name: str
+    batch: str
+    rates: list[float]
+    macs: float
+
+    @property
+    def rate(self) -> float:
+        """Images a second, the median."""
+        return statistics.median(self.rates)
 
 
 def main() -> None:
@@ -58,66 +105,209 @@ def main() -> None:
     parser.add_argument(
         "--set", dest="fields", nargs="*", default=[], help="width=32 batch_size=64"
     )
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--iterations", type=int, default=5, help="per turn")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument(
+        "--cpu-time",
+        action="store_true",
+        help="seconds that this process used, not the wall's: for one thread of a busy machine",
+    )
+    parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     reuse_freed_memory()
+    device = choose_device(options.device)
     given = dict(field.split("=", 1) for field in options.fields)
     flags = {"recipe": options.recipe, "g_iter_step": 1, **given}
     settings = resolve([Layer("flag", flags)]).settings
 
-    read, step = ours(settings, options.faces)
-    loops = {"plain": plain_loop(settings, options.faces), "animegan": step}
+    if options.cpu_time and (options.threads > 1 or device.type != "cpu"):
+        parser.error("--cpu-time goes with --threads 1 --device cpu")
+    watch = Watch(device, options.cpu_time)
+    reals = reading(settings, options.faces, device)
+    state = new_state(settings, device)
+    show_machine(state, settings)
+    peaks = peak_rates(watch, state.dtype)
+    loops: dict[str, Iteration] = {
+        "plain loop": plain_loop(settings, options.faces, device),
+        "animegan": lambda: train_step(state, settings, lambda: reals(state)),
+    }
+    rows = in_turns(loops, settings.batch_size, options.turns, options.iterations, watch)
+    pairs = [b / a for a, b in zip(*(row.rates for row in rows), strict=True)]
+    if options.peers:
+        rows += peer_rows(options.faces, settings.size, watch)
+    later = peak_rates(watch, state.dtype)  # a shared machine is not always equally fast
+    peaks = {kind: max(rate, later[kind]) for kind, rate in peaks.items()}
+    show_rows(rows, peaks)
+    print(f"\nanimegan / plain loop: median {statistics.median(pairs):.2f}, min {min(pairs):.2f}")
+    show_parts(state, settings, reals, peaks, watch, options.turns * options.iterations)
+    print(memory(device))
+
+
+def show_machine(state: TrainingState, settings: Settings) -> None:
+    """Print what is measured, and on what."""
+    device = state.device
+    where = (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"{device.type}, {torch.get_num_threads()} threads"
+    )
+    print(
+        f"{settings.recipe}, {settings.size} px, batch {settings.batch_size}, "
+        f"{str(state.dtype).removeprefix('torch.')}, {where}, torch {torch.__version__}\n"
+    )
+
+
+def in_turns(
+    loops: dict[str, Iteration], batch_size: int, turns: int, iterations: int, watch: Watch
+) -> list[Row]:
+    """Time loops one after the other, several times, the first time to warm up."""
     rates: dict[str, list[float]] = {name: [] for name in loops}
-    for _ in range(options.turns + 1):
+    for _ in range(turns + 1):
         for name, iteration in loops.items():
-            seconds = timed(iteration, options.iterations)
-            rates[name].append(settings.batch_size / seconds)
-    kept = {name: values[1:] for name, values in rates.items()}  # the first turn warms up
-    for name, values in kept.items():
+            rates[name].append(batch_size / watch.timed(iteration, iterations))
+    return [
+        Row(name, f"{batch_size}", rates[name][1:], operations(iteration) / batch_size)
+        for name, iteration in loops.items()
+    ]
+
+
+def peer_rows(faces: Path, size: int, watch: Watch) -> list[Row]:
+    """Time a step of each peer that is installed."""
+    if size & (size - 1):
+        print(f"peers draw powers of two only, not {size} px: left out; --set size=64\n")
+        return []
+    rows = []
+    for peer in PEERS:
+        if not peer.installed():
+            print(f"{peer.package} is not installed: left out; see tests/benchmarks/peers.py\n")
+        elif watch.device.type not in ("cpu", "cuda"):
+            print(f"{peer.package} cannot run on {watch.device.type}: left out\n")
+        else:
+            rows.append(peer_row(peer, faces, size, watch))
+    return rows
+
+
+def peer_row(peer: Peer, faces: Path, size: int, watch: Watch) -> Row:
+    """Time one step with the penalty and one without; count their operations on two images."""
+    trainer = peer.trainer(faces, size, watch.device, gradient_accumulate_every=peer.timed_batches)
+    if watch.device.type == "cuda":
+        for _ in range(2 * peer.period):  # warms up
+            trainer.train()
+    seconds = [watch.timed(peer.step(trainer, kind)) for kind in (0, 1)]
+    small = peer.trainer(faces, size, watch.device, batch_size=2, gradient_accumulate_every=1)
+    macs = [operations(peer.step(small, kind)) / 2 for kind in (0, 1)]
+    rate = peer.defaults["batch_size"] * peer.timed_batches / peer.mean(*seconds)
+    return Row(peer.package, peer.batch, [rate], peer.mean(*macs))
+
+
+def show_rows(rows: list[Row], peaks: dict[str, float]) -> None:
+    """Print the first table."""
+    print(f"| loop | batch | images/s | M MACs an image | {' | '.join(map(of_a, peaks))} |")
+    print("| --- " * (4 + len(peaks)) + "|")
+    for row in rows:
+        spread = f" ({min(row.rates):.1f} to {max(row.rates):.1f})" if len(row.rates) > 1 else ""
+        shares = " | ".join(f"{row.macs * row.rate / peak:.0%}" for peak in peaks.values())
         print(
-            f"{name:9} median {statistics.median(values):6.1f} images/s "
-            f"(min {min(values):.1f}, max {max(values):.1f})"
+            f"| {row.name} | {row.batch} | {figure(row.rate)}{spread} | {row.macs / 1e6:,.0f} "
+            f"| {shares} |"
         )
-    pairs = [b / a for a, b in zip(kept["plain"], kept["animegan"], strict=True)]
-    print(f"ratio     median {statistics.median(pairs):.2f} (min {min(pairs):.2f})")
-    show_parts(settings, read, step, statistics.median(kept["animegan"]))
+    rates = ", ".join(f"{2 * peak / 1e9:,.0f} GFLOP/s {name}" for name, peak in peaks.items())
+    print(f"\nmatrix product: {rates}")
 
 
-def show_parts(settings: Settings, read: Iteration, step: Iteration, rate: float) -> None:
-    """Print operations, share of the peak, the reading's share and memory."""
+def show_parts(
+    state: TrainingState,
+    settings: Settings,
+    reals: Reals,
+    peaks: dict[str, float],
+    watch: Watch,
+    steps: int,
+) -> None:
+    """Print the second table: the step's parts, and whether they are the step."""
+    device, batch = state.device, settings.batch_size
+    same = same_weights(settings, device, reals)
+    if device.type == "cpu" and not same:
+        raise SystemExit("step_parts.py no longer does what training_step.py does")
+    marked_step(state, settings, reals, lambda _: None)
+    clock = Parts(watch.now)
+    whole = 0.0
+    for _ in range(steps):
+        clock.start()
+        marked_step(state, settings, reals, clock.mark)
+        whole += watch.timed(lambda: train_step(state, settings, lambda: reals(state)))
     with FlopCounterMode(display=False) as counter:
-        step()
-    macs = counter.get_total_flops() / 2 / settings.batch_size
-    G, D = network_shapes(settings).build("meta")
-    z = torch.empty(1, settings.z_dim, device="meta")
-    forward = [multiply_accumulates(network.eval(), x) for network, x in ((G, z), (D, G(z)))]
+        counted = Parts(lambda: counter.get_total_flops() / 2)
+        marked_step(state, settings, reals, counted.mark)
+    ticking = watch.timed(tick(state, settings), 3) * batch / (settings.tick_kimg * 1000)
+    seconds = {name: total / steps for name, total in clock.sums.items()}
+    summed = sum(seconds.values())
+    seconds[LOGGING] += ticking
+
+    print(f"\n| part | ms | share | M MACs an image | {' | '.join(map(of_a, peaks))} |")
+    print("| --- " * (4 + len(peaks)) + "|")
+    for name, took in seconds.items():
+        macs = counted.sums[name]
+        shares = " | ".join(f"{macs / took / peak:.0%}" if macs else "-" for peak in peaks.values())
+        print(
+            f"| {name} | {took * 1000:.1f} | {took / (summed + ticking):.1%} "
+            f"| {macs / batch / 1e6:,.1f} | {shares} |"
+        )
     print(
-        f"an image  {macs / 1e6:,.0f} M multiply-adds (G forward {forward[0] / 1e6:,.0f}, "
-        f"D forward {forward[1] / 1e6:,.0f})"
+        f"\nparts sum to {summed / (whole / steps):.1%} of the step"
+        f"{', and leave the same weights' if same else ''}; logging holds {ticking * 1000:.1f} ms "
+        f"a step for a tick every {settings.tick_kimg:g} kimg"
     )
-    a = torch.rand(2048, 2048)
-    peak = 2048**3 / timed(lambda: torch.mm(a, a), 5)
-    print(
-        f"peak      {2 * peak / 1e9:,.0f} GFLOP/s in a matrix product; the step reaches "
-        f"{macs * rate / peak:.0%} of that"
-    )
-    share = timed(read, 20) / (settings.batch_size / rate)
-    print(f"data      {share:.1%} of the step")
-    print(f"memory    {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB at most")
 
 
-def timed(work: Callable[[], object], repeats: int) -> float:
-    """Return the seconds that one call takes, the mean of several."""
-    started = time.perf_counter()
-    for _ in range(repeats):
+def operations(work: Iteration) -> float:
+    """Return the multiply-accumulates of a call, by torch's counter of what is computed."""
+    counter = FlopCounterMode(display=False)
+    counter.mod_tracker = _NoModules()  # type: ignore[assignment]
+    with counter:
         work()
-    return (time.perf_counter() - started) / repeats
+    return counter.get_total_flops() / 2
 
 
-def plain_loop(settings: Settings, faces: Path) -> Iteration:
+class _NoModules(nullcontext[None]):
+    """In place of the counter's list by module, which fails at a gradient of a gradient."""
+
+    parents = frozenset({"Global"})
+
+
+def peak_rates(watch: Watch, dtype: torch.dtype) -> dict[str, float]:
+    """Return multiply-accumulates a second in a matrix product, in float32 and in ``dtype``."""
+    side = 8192 if watch.device.type == "cuda" else 2048
+    rates = {}
+    for kind in dict.fromkeys((torch.float32, dtype)):
+        a = torch.rand(side, side, device=watch.device, dtype=kind)
+        torch.mm(a, a)
+        best = min(watch.timed(lambda: torch.mm(a, a), 3) for _ in range(3))  # noqa: B023
+        rates[str(kind).removeprefix("torch.")] = side**3 / best
+    return rates
+
+
+def of_a(kind: str) -> str:
+    """Return the heading of a share."""
+    return f"of a {kind} product"
+
+
+def figure(rate: float) -> str:
+    """Return a rate with three digits that mean something."""
+    return f"{rate:.1f}" if rate >= 10 else f"{rate:.2f}"
+
+
+def memory(device: torch.device) -> str:
+    """Return the most memory that the process held."""
+    if device.type == "cuda":
+        return f"at most {torch.cuda.max_memory_allocated(device) / 2**20:,.0f} MB on the GPU"
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return f"at most {used:,.0f} MB, all loops together"
+
+
+def plain_loop(settings: Settings, faces: Path, device: torch.device) -> Iteration:
     """Return an iteration of the tutorial's loop."""
     folder = Path(tempfile.mkdtemp())  # ImageFolder wants classes
     (folder / "faces").symlink_to(faces.resolve())
@@ -137,15 +327,16 @@ def plain_loop(settings: Settings, faces: Path) -> Iteration:
         num_workers=2,
         drop_last=True,
         persistent_workers=True,
+        pin_memory=device.type == "cuda",
     )
-    state = new_state(settings.model_copy(update={"precision": "fp32"}), CPU)
+    state = new_state(settings.model_copy(update={"precision": "fp32"}), device)
     state.G.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     state.D.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     losses = plain_projected if settings.family == "projected" else plain_classic
     batches = forever(loader)
 
     def iteration() -> None:
-        losses(state, next(batches), settings)
+        losses(state, next(batches).to(device, non_blocking=True), settings)
         if state.G_ema is not None:
             average(state.G_ema, state.G, settings, 10**6)
 
@@ -156,15 +347,15 @@ def plain_classic(state: TrainingState, reals: Tensor, settings: Settings) -> No
     """Do what the lineage's loop does."""
     G, D = state.G, state.D
     criterion = nn.BCELoss()
-    ones = torch.full((settings.batch_size,), settings.real_label)
-    zeros = torch.full((settings.batch_size,), settings.fake_label)
+    ones = torch.full((settings.batch_size,), settings.real_label, device=reals.device)
+    zeros = torch.full((settings.batch_size,), settings.fake_label, device=reals.device)
     state.D_optimizer.zero_grad()
     criterion(torch.sigmoid(D(reals)), ones).backward()
-    fakes = G(torch.randn(settings.batch_size, settings.z_dim)).detach()
+    fakes = G(torch.randn(settings.batch_size, settings.z_dim, device=reals.device)).detach()
     criterion(torch.sigmoid(D(fakes)), zeros).backward()
     state.D_optimizer.step()
     state.G_optimizer.zero_grad()
-    fakes = G(torch.randn(settings.batch_size, settings.z_dim))
+    fakes = G(torch.randn(settings.batch_size, settings.z_dim, device=reals.device))
     criterion(torch.sigmoid(D(fakes)), ones).backward()
     state.G_optimizer.step()
 
@@ -176,15 +367,15 @@ def plain_projected(state: TrainingState, reals: Tensor, settings: Settings) -> 
     objective = OBJECTIVES[settings.objective]
 
     def features(images: Tensor) -> list[Tensor]:
-        draw = Draw.from_generator(len(images), torch.default_generator, CPU)
+        draw = Draw.from_generator(len(images), torch.default_generator, images.device)
         return D.features(augment(images, draw, settings.augment))
 
     state.D_optimizer.zero_grad()
-    fakes = G(torch.randn(settings.batch_size, settings.z_dim)).detach()
+    fakes = G(torch.randn(settings.batch_size, settings.z_dim, device=reals.device)).detach()
     objective.D(D.judge(features(reals)), D.judge(features(fakes))).backward()
     state.D_optimizer.step()
     state.G_optimizer.zero_grad()
-    fakes = G(torch.randn(settings.batch_size, settings.z_dim))
+    fakes = G(torch.randn(settings.batch_size, settings.z_dim, device=reals.device))
     real_features, fake_features = features(reals), features(fakes)
     mismatch = feature_mismatch(
         [*real_features, nn.functional.avg_pool2d(reals, COLORS)],
@@ -195,17 +386,17 @@ def plain_projected(state: TrainingState, reals: Tensor, settings: Settings) -> 
     state.G_optimizer.step()
 
 
-def ours(settings: Settings, faces: Path) -> tuple[Iteration, Iteration]:
-    """Return our reading of a batch, and our iteration with it."""
-    state = new_state(settings, CPU)
+def reading(settings: Settings, faces: Path, device: torch.device) -> Reals:
+    """Return how animegan reads the batch of a moment."""
     images = open_images(list_images(faces), settings.size)
     order = Order(len(images), settings.seed)
 
-    def reals() -> Tensor:
+    def reals(state: TrainingState) -> Tensor:
         indices, flips = order.at(state.cur_nimg, settings.batch_size)
-        return normalize(images.batch(indices), torch.from_numpy(flips))
+        flipped = torch.from_numpy(flips).to(device, non_blocking=True)
+        return normalize(images.batch(indices, device), flipped)
 
-    return reals, lambda: train_step(state, settings, reals)
+    return reals
 
 
 def forever(loader: DataLoader[tuple[Tensor, Tensor]]) -> Iterator[Tensor]:

@@ -1,0 +1,90 @@
+"""Images/s and days of a training on GPUs that nobody here had: an estimate on paper.
+
+``python tests/benchmarks/estimate.py`` prints a Markdown table. Counted, on torch's meta device
+where nothing is computed: the multiply-accumulates of a whole training step of a recipe, and the
+operators that it launches. Assumed, each an argument:
+
+- ``--peak-tflops 312``: an A100's dense bfloat16 rate.
+- ``--sustained 0.15``: the share of it that small convolutions reach; 0.4 is what large ones do.
+- ``--launch-us 8``: a GPU waits for Python that long for every operator of an eager step, so that
+  no step is shorter than all its operators launched one after the other.
+- ``--batch 64``: images a step on each GPU; the same on all, so that 64 GPUs step 4,096 images.
+- ``--scaling 1 0.9 0.8``: what is left of each GPU's rate on 1, 8 and 64.
+- ``--kimg 25000``: how long a training is, here as long as StyleGAN2 was shown faces; equal for all
+  batches, which a large batch does not promise.
+
+Reading data, drawing grids and scoring are not in it.
+"""
+
+import argparse
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from animegan_cli.settings import Settings
+from animegan_cli.sources import Layer, resolve
+from animegan_cli.training_state import new_state
+from animegan_cli.training_step import train_step
+
+META = torch.device("meta")
+
+
+class Launches(TorchDispatchMode):
+    """Counts the operators that reach a device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        self.count += not func.is_view
+        return func(*args, **(kwargs or {}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--recipe", default="modern")
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[96, 128, 256])
+    parser.add_argument("--kimg", type=float, default=25000)
+    parser.add_argument("--gpus", type=int, nargs="+", default=[1, 8, 64])
+    parser.add_argument("--scaling", type=float, nargs="+", default=[1, 0.9, 0.8])
+    parser.add_argument("--peak-tflops", type=float, default=312)
+    parser.add_argument("--sustained", type=float, default=0.15)
+    parser.add_argument("--launch-us", type=float, default=8)
+    options = parser.parse_args()
+    print("| px | G MACs an image | operators a step | held back by |", end="")
+    print("".join(f" {n} GPU{'s' if n > 1 else ''}: images/s, days |" for n in options.gpus))
+    print("| --- " * (4 + len(options.gpus)) + "|")
+    for size in options.sizes:
+        flags = {"recipe": options.recipe, "size": size, "width": options.width}
+        batch = {"batch_size": options.batch, "g_iter_step": 1}
+        macs, launches = counted(resolve([Layer("estimate", {**flags, **batch})]).settings)
+        computing = 2 * macs / (options.peak_tflops * 1e12 * options.sustained)
+        launching = launches * options.launch_us * 1e-6
+        seconds = max(computing, launching)
+        rates = [
+            n * share * options.batch / seconds
+            for n, share in zip(options.gpus, options.scaling, strict=True)
+        ]
+        limit = "arithmetic" if computing > launching else "launches"
+        print(f"| {size} | {macs / options.batch / 1e9:.1f} | {launches:,} | {limit} |", end="")
+        print("".join(f" {rate:,.0f}, {options.kimg / rate / 86.4:.2g} |" for rate in rates))
+
+
+def counted(settings: Settings) -> tuple[float, int]:
+    """Return the multiply-accumulates and the operators of a training step."""
+    state = new_state(settings, META)
+    reals = torch.empty(settings.batch_size, 3, settings.size, settings.size, device=META)
+    train_step(state, settings, lambda: reals)  # the first one also creates optimizer states
+    with FlopCounterMode(display=False) as counter:
+        train_step(state, settings, lambda: reals)
+    with Launches() as launches:
+        train_step(state, settings, lambda: reals)
+    return counter.get_total_flops() / 2, launches.count
+
+
+if __name__ == "__main__":
+    main()

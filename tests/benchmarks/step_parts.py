@@ -1,0 +1,206 @@
+"""One training step taken apart: the same work from the same public functions, with marks between.
+
+``speed.py`` reads a clock or a counter of operations at each mark. Whether this is still the step
+of ``animegan_cli/training_step.py`` is checked by ``same_weights``: both must leave the same bits.
+"""
+
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from animegan_cli.augment import Draw, augment
+from animegan_cli.device import generator, noise
+from animegan_cli.health import diversity, variety
+from animegan_cli.networks.projected import Discriminator
+from animegan_cli.objectives import OBJECTIVES, bce, feature_mismatch
+from animegan_cli.run_dir import RunDir
+from animegan_cli.run_log import RunLog
+from animegan_cli.sampling import in_passes, to_bytes
+from animegan_cli.schedules import falling
+from animegan_cli.settings import Settings
+from animegan_cli.training_loop import GRID_IMAGES
+from animegan_cli.training_state import TrainingState, new_state
+from animegan_cli.training_step import COLORS, average, gradient_norm, train_step
+
+Reals = Callable[[TrainingState], Tensor]
+Mark = Callable[[str], None]
+LOGGING = "logging"
+
+
+class Parts:
+    """Sums by name of what a reading grew by since the mark before: seconds, or operations."""
+
+    def __init__(self, reading: Callable[[], float]) -> None:
+        self.reading = reading
+        self.sums: dict[str, float] = {}
+        self.last = reading()
+
+    def start(self) -> None:
+        """Forget what happened since the last mark."""
+        self.last = self.reading()
+
+    def mark(self, name: str) -> None:
+        """Add what happened since the last mark to a part."""
+        now = self.reading()
+        self.sums[name] = self.sums.get(name, 0.0) + now - self.last
+        self.last = now
+
+
+def marked_step(state: TrainingState, settings: Settings, reals: Reals, mark: Mark) -> None:
+    """Do what ``train_step`` does in an iteration that updates both networks, with marks."""
+    step = projected_step if settings.family == "projected" else classic_step
+    step(state, settings, reals, mark)
+    state.cur_nimg += settings.batch_size
+    if state.G_ema is not None:
+        average(state.G_ema, state.G, settings, state.cur_nimg)
+        mark("average of G")
+
+
+def classic_step(state: TrainingState, settings: Settings, reals: Reals, mark: Mark) -> None:
+    """Update D, then G."""
+    G, D, meters = state.G, state.D, state.meters
+    images = reals(state)
+    mark("reading data")
+
+    state.D_optimizer.zero_grad()
+    real_logits = D(images)
+    real_loss = bce(real_logits, settings.real_label)
+    real_loss.backward()
+    mark("D on reals")
+    with torch.no_grad():
+        fakes = G(latents(state, settings, "D"))
+    mark("G draws for D")
+    fake_logits = D(fakes)
+    fake_loss = bce(fake_logits, settings.fake_label)
+    fake_loss.backward()
+    mark("D on fakes")
+    meters.add("grad_norm_D", gradient_norm(D))
+    mark(LOGGING)
+    state.D_optimizer.step()
+    mark("update of D")
+    meters.add("loss_D", real_loss.detach() + fake_loss.detach())
+    meters.add("D_real", real_logits.detach().sigmoid().mean())
+    meters.add("D_fake", fake_logits.detach().sigmoid().mean())
+    mark(LOGGING)
+
+    state.G_optimizer.zero_grad()
+    D.requires_grad_(False)
+    loss = bce(D(G(latents(state, settings, "G"))), settings.real_label)
+    mark("G and D forward")
+    loss.backward()
+    D.requires_grad_(True)
+    mark("back to G")
+    meters.add("grad_norm_G", gradient_norm(G))
+    mark(LOGGING)
+    state.G_optimizer.step()
+    mark("update of G")
+    meters.add("loss_G", loss.detach())
+    mark(LOGGING)
+
+
+def projected_step(state: TrainingState, settings: Settings, reals: Reals, mark: Mark) -> None:
+    """Update the heads of a projected D, then G, on one batch of fakes."""
+    G, D, meters = state.G, state.D, state.meters
+    assert isinstance(D, Discriminator)
+    objective = OBJECTIVES[settings.objective]
+    autocast: AbstractContextManager[object] = (
+        nullcontext()
+        if state.dtype is torch.float32
+        else torch.autocast(state.device.type, state.dtype)
+    )
+    images = reals(state)
+    mark("reading data")
+
+    with autocast:
+        fakes = G(latents(state, settings, "G"))
+        mark("G forward")
+        fake_features = D.features(augmented(fakes, state, settings, "fakes"))
+        mark("features of fakes")
+        with torch.no_grad():
+            real_features = D.features(augmented(images, state, settings, "reals"))
+        mark("features of reals")
+
+    state.D_optimizer.zero_grad()
+    with autocast:
+        real_logits = D.judge(real_features)
+        fake_logits = D.judge([x.detach() for x in fake_features])
+    D_loss = objective.D(real_logits, fake_logits)
+    D_loss.backward()
+    mark("heads of D")
+    meters.add("grad_norm_D", gradient_norm(D))
+    mark(LOGGING)
+    state.D_optimizer.step()
+    mark("update of D")
+    meters.add("loss_D", D_loss.detach())
+    meters.add("D_real", real_logits.detach().sigmoid().mean())
+    meters.add("D_fake", fake_logits.detach().sigmoid().mean())
+    mark(LOGGING)
+
+    D.heads.requires_grad_(False)
+    state.G_optimizer.zero_grad()
+    with autocast:
+        fake_logits = D.judge(fake_features)
+    loss = objective.G(real_logits.detach(), fake_logits)
+    meters.add("loss_G", loss.detach())
+    if settings.match:
+        mismatch = feature_mismatch(
+            [*real_features, F.avg_pool2d(images, COLORS)],
+            [*fake_features, F.avg_pool2d(fakes.float(), COLORS)],
+        )
+        loss = loss + settings.match * falling(state.cur_nimg, settings.match_kimg) * mismatch
+        meters.add("mismatch", mismatch.detach())
+    mark("loss of G")
+    loss.backward()
+    mark("back to G")
+    meters.add("grad_norm_G", gradient_norm(G))
+    mark(LOGGING)
+    state.G_optimizer.step()
+    D.heads.requires_grad_(True)
+    mark("update of G")
+
+
+def tick(state: TrainingState, settings: Settings) -> Callable[[], None]:
+    """Return what the loop does once in ``tick_kimg``: check, measure 64 images, write."""
+    log = RunLog(RunDir(Path(tempfile.mkdtemp())))
+
+    def work() -> None:
+        state.check_finite(settings.batch_size)
+        z = noise((GRID_IMAGES, settings.z_dim), settings.seed, "grid")
+        drawn = variety(to_bytes(in_passes(state.drawer, z, state.device)))
+        figures = diversity(drawn, drawn)
+        log.tick({"cur_nimg": state.cur_nimg, **state.meters.pop_means(), **figures})
+
+    return work
+
+
+def same_weights(settings: Settings, device: torch.device, reals: Reals) -> bool:
+    """Return whether a step and its parts leave the same bits in every tensor."""
+    whole, parts = new_state(settings, device), new_state(settings, device)
+    train_step(whole, settings, lambda: reals(whole))
+    marked_step(parts, settings, reals, lambda _: None)
+    pairs = zip(
+        {**whole.network_tensors(), **whole.meters.tensors()}.values(),
+        {**parts.network_tensors(), **parts.meters.tensors()}.values(),
+        strict=True,
+    )
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def augmented(images: Tensor, state: TrainingState, settings: Settings, purpose: str) -> Tensor:
+    """Augment images as the step does."""
+    if not settings.augment:
+        return images
+    numbers = generator(settings.seed, "augment", purpose, state.cur_nimg)
+    draw = Draw.from_generator(len(images), numbers, state.device)
+    return augment(images, draw, settings.augment)
+
+
+def latents(state: TrainingState, settings: Settings, purpose: str) -> Tensor:
+    """Draw noise as the step does."""
+    shape = (settings.batch_size, settings.z_dim)
+    return noise(shape, settings.seed, purpose, state.cur_nimg).to(state.device)
