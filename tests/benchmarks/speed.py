@@ -367,7 +367,7 @@ def plain_projected(state: TrainingState, reals: Tensor, settings: Settings) -> 
     objective = OBJECTIVES[settings.objective]
 
     def features(images: Tensor) -> list[Tensor]:
-        draw = Draw.from_generator(len(images), torch.default_generator, images.device)
+        draw = Draw.from_uniform(torch.rand(len(images), 5, device=images.device))
         return D.features(augment(images, draw, settings.augment))
 
     state.D_optimizer.zero_grad()

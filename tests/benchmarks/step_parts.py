@@ -196,7 +196,7 @@ def augmented(images: Tensor, state: TrainingState, settings: Settings, purpose:
     if not settings.augment:
         return images
     numbers = generator(settings.seed, "augment", purpose, state.cur_nimg)
-    draw = Draw.from_generator(len(images), numbers, state.device)
+    draw = Draw.from_uniform(torch.rand(len(images), 5, generator=numbers).to(state.device))
     return augment(images, draw, settings.augment)
 
 
