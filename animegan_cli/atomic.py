@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from animegan_cli.errors import DataError
+
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
@@ -13,6 +15,20 @@ def written_whole(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
-    finally:
-        with suppress(OSError):  # a folder that is none: the error that matters is on its way
-            temporary.unlink(missing_ok=True)
+    except BaseException:
+        with suppress(OSError):  # never begun, or a folder that is none: the error is on its way
+            temporary.unlink()
+        raise
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in one line what could not be written.
+
+    Raises:
+        DataError: for every ``OSError`` in the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror or error}") from None
