@@ -146,7 +146,8 @@ def _zip(archive: zipfile.ZipFile, about: Mapping[str, str]) -> Output:
 
     def add(prepared: list[tuple[str, bytes]]) -> None:
         for name, data in prepared:
-            archive.writestr(_member(name), data)
+            if name not in archive.NameToInfo:  # a seed asked for twice is one file in a folder too
+                archive.writestr(_member(name), data)
 
     return Output(prepare, add)
 
