@@ -7,6 +7,7 @@ of rows (the last one filled up), because a matrix product may round differently
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
@@ -198,7 +199,11 @@ def sample(
     turn = turns(device)
     with writing(grid):
         grid.parent.mkdir(parents=True, exist_ok=True)
-    with open_output(out, format, about, total) as output:
+
+    def write_grid() -> None:
+        save_png(grid_of(torch.cat(kept)), grid, {"seeds": str(shown), **about})
+
+    with open_output(out, format, about, total) as output, ThreadPoolExecutor(1) as beside:
 
         def work(chosen: list[int]) -> tuple[Batch, Any]:
             with turn:
@@ -210,14 +215,19 @@ def sample(
             (reporter or NullReporter()).task("Drawing", total=total) as advance,
         ):
             for batch, prepared in results:
-                room = max(GRID_LIMIT - len(drawn), 0)
-                if room:
+                room = GRID_LIMIT - len(drawn)
+                if room > 0:
                     kept.append(batch.images[:room])
                     shown.extend(batch.seeds[:room])
                 drawn.extend(batch.seeds)
                 output.add(prepared)
+                if 0 < room <= len(batch.seeds):  # full: written while others are drawn
+                    full = beside.submit(write_grid)
                 advance(len(batch.seeds))
-    save_png(grid_of(torch.cat(kept)), grid, {"seeds": str(shown), **about})
+        if len(drawn) < GRID_LIMIT:
+            write_grid()
+        else:
+            full.result()
     return Written(grid, drawn, out, format)
 
 
