@@ -30,18 +30,20 @@ class Spans:
 
     def __init__(self, seeds: Iterable[int] = ()) -> None:
         self.ranges: list[range] = []
+        self._count = 0
         self.extend(seeds)
 
     def extend(self, seeds: Iterable[int]) -> None:
         """Add seeds at the end."""
         for seed in seeds:
+            self._count += 1
             if self.ranges and seed == self.ranges[-1].stop:
                 self.ranges[-1] = range(self.ranges[-1].start, seed + 1)
             else:
                 self.ranges.append(range(seed, seed + 1))
 
     def __len__(self) -> int:
-        return sum(map(len, self.ranges))
+        return self._count
 
     def __iter__(self) -> Iterator[int]:
         return chain.from_iterable(self.ranges)
