@@ -3,7 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -38,11 +39,21 @@ class NetworkShapes:
         Raises:
             SnapshotError: if this version does not know the family.
         """
+        with torch.device(device):
+            return self.build_G(), self.build_D()
+
+    def build_G(self) -> nn.Module:
+        """Return a new G, as ``build`` does."""
+        return self._family()[0](**self.G)
+
+    def build_D(self) -> nn.Module:
+        """Return a new D, as ``build`` does."""
+        return self._family()[1](**self.D)
+
+    def _family(self) -> tuple[type[nn.Module], type[nn.Module]]:
         if self.family not in FAMILIES:
             raise SnapshotError(f"unknown network family {self.family!r}; a newer animegan has it")
-        generator, discriminator = FAMILIES[self.family]
-        with torch.device(device):
-            return generator(**self.G), discriminator(**self.D)
+        return FAMILIES[self.family]
 
 
 @dataclass(frozen=True)
@@ -62,20 +73,17 @@ class Snapshot:
     recipe: str
     cur_nimg: int
     hash: str
-    _D: nn.Module
-    _lacks_frozen: bool = False
+    _discriminator: Callable[[], nn.Module]
 
     @cached_property
     def D(self) -> nn.Module:
-        """The discriminator, in evaluation mode.
+        """The discriminator, in evaluation mode; built when it is first asked for.
 
         Raises:
-            AnimeganError: if the file leaves out the frozen network in it, and the package that
-                carries its weights is not installed.
+            AnimeganError: if its weights do not fit, or if the file leaves out the frozen network
+                in it and the package that carries its weights is not installed.
         """
-        if self._lacks_frozen:
-            load_frozen(self._D)
-        return self._D
+        return self._discriminator()
 
 
 def save_snapshot(
@@ -108,26 +116,32 @@ def load_snapshot(path: Path, device: torch.device | str = "cpu") -> Snapshot:
         SnapshotError: if the file is missing, damaged, no snapshot, or does not fit its metadata.
     """
     tensors, about = read_tensors(path, SNAPSHOT_FORMAT)
-    try:
+
+    def ready(network: nn.Module) -> nn.Module:
+        return network.to(device).eval().requires_grad_(False)
+
+    def load_D() -> nn.Module:
+        with _fitting(path):
+            D = shapes.build_D()
+            frozen = {f"D.{key}": D.state_dict()[key] for key in frozen_keys(D)}
+            lacks_frozen = not tensors.keys() & frozen.keys()
+            load_network("D", D, {**tensors, **frozen} if lacks_frozen else tensors)
+        if lacks_frozen:
+            load_frozen(D)
+        return ready(D)
+
+    with _fitting(path):
         shapes = NetworkShapes(**about["networks"])
-        G, D = shapes.build()
+        G = shapes.build_G()
         load_network("G", G, tensors)
-        frozen = {f"D.{key}": D.state_dict()[key] for key in frozen_keys(D)}
-        load_network("D", D, tensors if tensors.keys() & frozen.keys() else {**tensors, **frozen})
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         return Snapshot(
-            G=G.to(device).eval().requires_grad_(False),
+            G=ready(G),
             shapes=shapes,
             recipe=str(about["recipe"]),
             cur_nimg=int(about["cur_nimg"]),
-            hash=digest,
-            _D=D.to(device).eval().requires_grad_(False),
-            _lacks_frozen=bool(frozen) and not tensors.keys() & frozen.keys(),
+            hash=hashlib.sha256(path.read_bytes()).hexdigest()[:16],
+            _discriminator=load_D,
         )
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise SnapshotError(
-            f"{path}: weights and metadata do not fit: {_first_line(error)}"
-        ) from None
 
 
 def network_tensors(name: str, network: nn.Module) -> dict[str, Tensor]:
@@ -226,6 +240,16 @@ def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
 def _below(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     prefix = name + "."
     return {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+
+
+@contextmanager
+def _fitting(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise SnapshotError(
+            f"{path}: weights and metadata do not fit: {_first_line(error)}"
+        ) from None
 
 
 def _first_line(error: Exception) -> str:

@@ -9,11 +9,11 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import platformdirs
@@ -23,16 +23,20 @@ from torch import Tensor
 
 from animegan_cli.atomic import written_whole
 from animegan_cli.avatars import draw_avatar
+from animegan_cli.decoding import decoders, locator, reason
 from animegan_cli.device import generator
 from animegan_cli.errors import DataError
 from animegan_cli.images import SUFFIXES, parse_color, read_image
 from animegan_cli.reporting import NullReporter, Reporter
+from animegan_cli.streams import cores, in_order
 
 BUILT_IN_AVATARS = 4000
 CACHE_VERSION = 1
-_DECODE_WINDOW = 512  # files in flight: bounds memory, whatever the size of the folder
+PROCESSES_FROM = 500  # files; for fewer, decoding processes take longer to start than they save
+_CHUNK = 64  # files that a process decodes at a time
 
-Reader = Callable[[str], Path | bytes]
+Color = tuple[int, int, int]
+Decoded = memoryview | str  # pixels, or the reason why there are none
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Listing:
 
     source: str
     files: list[tuple[str, int, int]]  # name, bytes, modification time (ns) or checksum
-    read: Callable[[str, int, str, tuple[int, int, int]], NDArray[np.uint8]]
+    kind: Literal["folder", "zip", "avatars"]
 
     def __len__(self) -> int:
         return len(self.files)
@@ -144,14 +148,14 @@ def list_images(source: Path | None, flag: str = "--data") -> Listing:
     """
     if source is None:
         files = [(str(seed), 0, 0) for seed in range(BUILT_IN_AVATARS)]
-        return Listing("built-in avatars", files, _draw)
+        return Listing("built-in avatars", files, "avatars")
     if source.is_dir():
-        listing = Listing(str(source.resolve()), list(_walk(source)), _reader(source.joinpath))
+        listing = Listing(str(source.resolve()), list(_walk(source)), "folder")
     elif zipfile.is_zipfile(source):
-        archive = zipfile.ZipFile(source)
-        members = [(m.filename, m.file_size, m.CRC) for m in archive.infolist() if not m.is_dir()]
+        with zipfile.ZipFile(source) as archive:
+            members = [(m.filename, m.file_size, m.CRC) for m in archive.infolist()]
         files = sorted(member for member in members if _is_image(member[0]))
-        listing = Listing(str(source.resolve()), files, _reader(archive.read))
+        listing = Listing(str(source.resolve()), files, "zip")
     elif source.exists():
         raise DataError(f"{flag} {source}: neither a folder nor a zip file")
     else:
@@ -202,72 +206,77 @@ def open_images(
     return ImageSet(np.memmap(file, np.uint8, "r", shape=shape), meta["digest"], skipped)
 
 
-def _walk(folder: Path) -> Iterator[tuple[str, int, int]]:
-    for path, folders, names in os.walk(folder, followlinks=True):
-        folders.sort()
-        for name in sorted(filter(_is_image, names)):
-            file = Path(path, name)
+def _walk(folder: str | Path, inside: str = "") -> Iterator[tuple[str, int, int]]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:  # not ours to enter
+        return
+    folders = []
+    for entry in entries:
+        if _is_folder(entry):
+            folders.append(entry)
+        elif _is_image(entry.name):
             try:
-                stat = file.stat()
+                stat = entry.stat()
             except OSError:  # a dangling link: listed, and named when it cannot be read
-                yield file.relative_to(folder).as_posix(), 0, 0
+                yield inside + entry.name, 0, 0
             else:
-                yield file.relative_to(folder).as_posix(), stat.st_size, stat.st_mtime_ns
+                yield inside + entry.name, stat.st_size, stat.st_mtime_ns
+    for entry in folders:
+        yield from _walk(entry.path, f"{inside}{entry.name}/")
 
 
-def _is_image(name: str) -> bool:
-    path = Path(name)
-    hidden = path.name.startswith(".") or "__MACOSX" in path.parts
-    return path.suffix.lower() in SUFFIXES and not hidden
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
 
 
-def _reader(locate: Callable[[str], Path | bytes]) -> Any:
-    def read(name: str, size: int, fit: str, color: tuple[int, int, int]) -> NDArray[np.uint8]:
-        return read_image(locate(name), size, fit, color)
-
-    return read
-
-
-def _draw(name: str, size: int, fit: str, color: tuple[int, int, int]) -> NDArray[np.uint8]:
-    return np.asarray(draw_avatar(int(name), size))
+def _is_image(path: str) -> bool:
+    *folders, name = path.split("/")
+    hidden = name.startswith(".") or "__MACOSX" in folders
+    return os.path.splitext(name)[1].lower() in SUFFIXES and not hidden  # noqa: PTH122
 
 
 def _decode(
     listing: Listing,
     size: int,
     fit: str,
-    color: tuple[int, int, int],
+    color: Color,
     strict: bool,
     file: Path,
     reporter: Reporter,
 ) -> None:
-    def attempt(entry: tuple[str, int, int]) -> NDArray[np.uint8] | str:
-        try:
-            return listing.read(entry[0], size, fit, color)
-        except Exception as error:  # Pillow's plugins raise whatever the bytes make them raise
-            return _reason(error)
-
+    row_bytes = size * size * 3
+    many = len(listing) >= PROCESSES_FROM
     count, skipped, digest = 0, [], hashlib.blake2b(digest_size=16)
-    what = "Drawing avatars" if listing.read is _draw else "Decoding images"
+    what = "Drawing avatars" if listing.kind == "avatars" else "Decoding images"
     with written_whole(file) as temporary:
+        temporary.touch()
         with (
-            temporary.open("wb") as pixels,
-            ThreadPoolExecutor(os.cpu_count()) as pool,
+            temporary.open("r+b", buffering=0) as pixels,
+            closing(
+                (_by_processes if many else _by_threads)(listing, size, fit, color, temporary)
+            ) as chunks,
             reporter.task(what, total=len(listing)) as advance,
         ):
-            for start in range(0, len(listing), _DECODE_WINDOW):
-                window = listing.files[start : start + _DECODE_WINDOW]
-                for entry, image in zip(window, pool.map(attempt, window), strict=True):
-                    advance(1)
+            row = 0
+            for chunk in chunks:
+                for image in chunk:
                     if isinstance(image, str):
-                        skipped.append((entry[0], image))
+                        skipped.append((listing.files[row][0], image))
                         if strict:
-                            raise _unreadable(entry[0], image)
-                        continue
-                    rows = np.ascontiguousarray(image).data
-                    pixels.write(rows)
-                    digest.update(rows)
-                    count += 1
+                            raise _unreadable(*skipped[-1])
+                    else:
+                        if not many or count < row:  # else a process has written it there
+                            pixels.seek(count * row_bytes)
+                            pixels.write(image)
+                        digest.update(image)
+                        count += 1
+                    row += 1
+                advance(len(chunk))
+            pixels.truncate(count * row_bytes)
         if not count:
             raise DataError(
                 f"none of the {len(listing):,} image files in {listing.source} can be read; "
@@ -278,12 +287,46 @@ def _decode(
         temporary.write_text(json.dumps(meta), "utf-8")
 
 
-def _reason(error: Exception) -> str:
-    if "cannot identify image file" in str(error):
-        return "not an image that Pillow can read"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error).split("\n")[0] or type(error).__name__
+def _by_processes(
+    listing: Listing, size: int, fit: str, color: Color, file: Path
+) -> Generator[list[Decoded], None, None]:
+    """Yield chunks of what processes have written to ``file``, each image at its listing's row."""
+    lanes, row_bytes = cores(), size * size * 3
+    os.truncate(file, len(listing) * row_bytes)
+    with (
+        decoders(listing.kind, listing.source, size, fit, color, file, lanes) as decode,
+        closing(in_order(decode, _chunks(listing), lanes)) as answers,
+        file.open("rb", buffering=0) as pixels,
+    ):
+        for reasons in answers:
+            chunk = memoryview(pixels.read(len(reasons) * row_bytes))
+            yield [
+                chunk[i * row_bytes : (i + 1) * row_bytes] if text is None else text
+                for i, text in enumerate(reasons)
+            ]
+
+
+def _by_threads(
+    listing: Listing, size: int, fit: str, color: Color, file: Path
+) -> Generator[list[Decoded], None, None]:
+    """Yield the images one by one."""
+    locate = None if listing.kind == "avatars" else locator(listing.kind, listing.source)
+
+    def attempt(entry: tuple[str, int, int]) -> list[Decoded]:
+        try:
+            if locate is None:
+                return [memoryview(draw_avatar(int(entry[0]), size).tobytes())]
+            image = read_image(locate(entry[0]), size, fit, color)
+            return [image.reshape(-1).data]
+        except Exception as error:  # Pillow's plugins raise whatever the bytes make them raise
+            return [reason(error)]
+
+    return in_order(attempt, listing.files, cores())
+
+
+def _chunks(listing: Listing) -> Iterator[tuple[int, list[str]]]:
+    for first in range(0, len(listing), _CHUNK):
+        yield first, [name for name, _, _ in listing.files[first : first + _CHUNK]]
 
 
 def _unreadable(name: str, reason: str) -> DataError:

@@ -1,13 +1,20 @@
-"""Reading one image file of any kind as a square of RGB bytes, without torch."""
+"""Reading one image file of any kind as a square of RGB bytes, without torch.
+
+What few images need is imported when one does, numpy too: a process that decodes starts in half
+the time.
+"""
 
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageColor, ImageOps
+from PIL import Image, ImageColor, ImageOps
 
 from animegan_cli.errors import SettingsError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 Color = tuple[int, int, int]
@@ -27,8 +34,18 @@ def parse_color(name: str) -> Color:
 
 def read_image(
     source: Path | bytes, size: int, fit: str = "crop", background: Color = (255, 255, 255)
-) -> NDArray[np.uint8]:
-    """Decode an image to bytes ``[size, size, 3]``, RGB, 0 to 255.
+) -> "NDArray[np.uint8]":
+    """Decode an image to bytes ``[size, size, 3]``, RGB, 0 to 255, as ``read_bytes`` does."""
+    import numpy as np
+
+    pixels = read_bytes(source, size, fit, background)
+    return np.frombuffer(pixels, np.uint8).reshape(size, size, 3)
+
+
+def read_bytes(
+    source: Path | bytes, size: int, fit: str = "crop", background: Color = (255, 255, 255)
+) -> bytes:
+    """Decode an image to ``size * size`` RGB pixels, row by row.
 
     The first frame counts; EXIF orientation is honoured; transparency is laid over ``background``;
     16-bit and CMYK images are converted by value. ``fit`` is ``crop`` (resize the short side and
@@ -41,14 +58,14 @@ def read_image(
         if image.format == "JPEG" and fit == "crop":
             image.draft(None, (size, size))  # decode large JPEGs at a reduced scale
         image.load()
-        upright = ImageOps.exif_transpose(image)
-    rgb = to_rgb(upright, background)
-    if rgb.size != (size, size):
-        if fit == "pad":
-            rgb = ImageOps.pad(rgb, (size, size), Image.Resampling.LANCZOS, color=background)
-        else:
-            rgb = ImageOps.fit(rgb, (size, size), Image.Resampling.LANCZOS)
-    return np.asarray(rgb)
+        ImageOps.exif_transpose(image, in_place=True)
+        rgb = to_rgb(image, background)
+        if rgb.size != (size, size):
+            if fit == "pad":
+                rgb = ImageOps.pad(rgb, (size, size), Image.Resampling.LANCZOS, color=background)
+            else:
+                rgb = ImageOps.fit(rgb, (size, size), Image.Resampling.LANCZOS)
+        return rgb.tobytes()
 
 
 def to_rgb(image: Image.Image, background: Color) -> Image.Image:
@@ -61,10 +78,12 @@ def to_rgb(image: Image.Image, background: Color) -> Image.Image:
         rgba = image.convert("RGBA")
         over = Image.new("RGBA", rgba.size, (*background, 255))
         return Image.alpha_composite(over, rgba).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _through_profile(image: Image.Image) -> Image.Image:
+    from PIL import ImageCms
+
     profile = io.BytesIO(image.info["icc_profile"])
     try:
         converted = ImageCms.profileToProfile(
@@ -80,6 +99,8 @@ def _through_profile(image: Image.Image) -> Image.Image:
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
     """Scale deep grey to 8 bits: 16-bit integers by 1/257, floats from [0, 1] (or [0, 255])."""
+    import numpy as np
+
     values = np.asarray(image).astype(np.float64)
     if image.mode == "F":
         values = values * 255 if values.max(initial=0) <= 1 else values

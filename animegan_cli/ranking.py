@@ -1,29 +1,31 @@
 """Score candidates with a discriminator and keep the best."""
 
-import csv
 import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import length_hint
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from animegan_cli.atomic import written_whole
+from animegan_cli.atomic import writing, written_whole
 from animegan_cli.checkpoints import Snapshot
 from animegan_cli.data import normalize
-from animegan_cli.errors import DataError
+from animegan_cli.pictures import save_png, write_each
 from animegan_cli.reporting import NullReporter, Reporter
 from animegan_cli.sampling import (
     Batch,
-    compact,
     draw,
+    draw_batch,
     grid_of,
     in_passes,
+    on_all_cores,
     provenance,
-    save_png,
-    write_images,
+    to_rows,
+    turns,
 )
+from animegan_cli.seeds import Spans
 
 
 @dataclass(frozen=True)
@@ -95,30 +97,38 @@ def rank(
     kept = TopK(top_k)
     count = 0
     scores = grid.with_name("scores.csv")
-    try:
+    G, D, turn = snapshot.G, snapshot.D, turns(device)
+
+    def work(chosen: list[int]) -> tuple[list[int], list[float]]:
+        with turn:
+            return chosen, score_batch(D, draw_batch(G, chosen, mean, std, device), device)
+
+    with writing(scores):
         grid.parent.mkdir(parents=True, exist_ok=True)
         with (
             written_whole(scores) as temporary,
-            temporary.open("w", newline="", encoding="utf-8") as file,
-            (reporter or NullReporter()).task("Ranking", total=total) as advance,
+            temporary.open("w", newline="", encoding="utf-8") as table,
+            on_all_cores(work, seeds, G, D) as results,
+            (reporter or NullReporter()).task(
+                "Ranking", total=total or length_hint(seeds)
+            ) as advance,
         ):
-            table = csv.writer(file)
-            table.writerow(["seed", "score"])
-            for batch in draw(snapshot.G, seeds, mean=mean, std=std, device=device):
-                for seed, score in zip(
-                    batch.seeds, score_batch(snapshot.D, batch, device), strict=True
-                ):
+            table.write("seed,score\r\n")
+            for chosen, scored in results:
+                for seed, score in zip(chosen, scored, strict=True):
                     kept.add(seed, score)
-                    table.writerow([seed, f"{score:.6g}"])
-                count += len(batch.seeds)
-                advance(len(batch.seeds))
-    except OSError as error:
-        raise DataError(f"cannot write {scores}: {error.strerror or error}") from None
+                    table.write(f"{seed},{score:.6g}\r\n")
+                count += len(chosen)
+                advance(len(chosen))
     best = kept.best()
     order = [entry.seed for entry in best]
     about = provenance(snapshot, mean, std)
-    drawn = list(draw(snapshot.G, order, mean=mean, std=std, device=device))
+    drawn = list(draw(G, order, mean=mean, std=std, device=device))
     images = torch.cat([batch.images for batch in drawn])
-    save_png(grid_of(images), grid, {"seeds": compact(order), **about})
-    paths = write_images(Batch(order, images), out, about) if out is not None else []
+    save_png(grid_of(images), grid, {"seeds": str(Spans(order)), **about})
+    paths = []
+    if out is not None:
+        with writing(out):
+            out.mkdir(parents=True, exist_ok=True)
+        paths = write_each(order, to_rows(images), out, about)
     return Ranked(best, count, grid, scores, paths)

@@ -70,7 +70,7 @@ class PictureSettings(Section):
         None, description="Seeds to draw, such as 1,5,10-20; 0 up to the number asked for if none."
     )
     out: UserPath | None = Field(
-        None, description="Folder for one PNG per image, named by its seed."
+        None, description="Folder for the images themselves, each PNG named by its seed."
     )
     grid: UserPath | None = Field(
         None, description="Picture of all images (sample.png or result.png if not given)."
@@ -95,6 +95,11 @@ class SampleSettings(Section):
     fixed_in_a_run: ClassVar[bool] = False
 
     n: int = Field(64, ge=1, description="Images to draw.")
+    format: Literal["png", "webp", "npz", "zip"] = Field(
+        "png",
+        description="What --out receives: PNG or lossless WebP files, or one samples.npz or "
+        "samples.zip (of PNG files) with all images.",
+    )
 
 
 class RankSettings(Section):

@@ -10,8 +10,9 @@ from torch.utils.tensorboard import SummaryWriter
 
 from animegan_cli.atomic import written_whole
 from animegan_cli.metrics import Report
+from animegan_cli.pictures import save_png
 from animegan_cli.run_dir import RunDir
-from animegan_cli.sampling import grid_of, save_png
+from animegan_cli.sampling import grid_of
 
 
 class RunLog:

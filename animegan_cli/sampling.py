@@ -1,4 +1,4 @@
-"""Seeds -> latents -> images, grids and PNG files.
+"""Seeds -> latents -> images, grids and files.
 
 One seed gives one image, whatever else is drawn beside it: each seed has its own noise, batch
 normalisation uses its running statistics, and the network always sees passes of the same number
@@ -6,27 +6,30 @@ of rows (the last one filled up), because a matrix product may round differently
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
+from operator import length_hint
 from pathlib import Path
+from threading import Lock
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 from torch import Tensor, nn
-from torchvision.utils import make_grid
 
-from animegan_cli.atomic import written_whole
+from animegan_cli.atomic import writing
 from animegan_cli.checkpoints import Snapshot
 from animegan_cli.device import noise
-from animegan_cli.errors import DataError
+from animegan_cli.pictures import ONE_FILE, open_output, output_file, save_png
 from animegan_cli.reporting import NullReporter, Reporter
-from animegan_cli.seeds import parse_seeds
+from animegan_cli.seeds import Spans, parse_seeds
+from animegan_cli.streams import in_order
 
+Result = TypeVar("Result")
 PASS = 32
 GRID_LIMIT = 1024
 _PADDING = 2
@@ -42,11 +45,25 @@ class Batch:
 
 @dataclass(frozen=True)
 class Written:
-    """What ``sample`` wrote."""
+    """What ``sample`` wrote: a grid, and the pictures of ``spans`` where it was given a folder."""
 
     grid: Path
-    images: list[Path]
-    seeds: str
+    spans: Spans
+    out: Path | None = None
+    format: str = "png"
+
+    @property
+    def seeds(self) -> str:
+        """The seeds as a list that ``--seeds`` reads."""
+        return str(self.spans)
+
+    @property
+    def images(self) -> list[Path]:
+        """Every file that holds pictures."""
+        if self.out is None:
+            return []
+        seeds = [0] if self.format in ONE_FILE else self.spans
+        return [output_file(self.out, self.format, seed) for seed in seeds]
 
 
 def choose_seeds(text: str | None, count: int) -> Iterable[int]:
@@ -94,6 +111,11 @@ def to_bytes(images: Tensor) -> Tensor:
     return images.mul(127.5).add(127.5).round().clamp(0, 255).to(torch.uint8)
 
 
+def to_rows(images: Tensor) -> NDArray[np.uint8]:
+    """Return images ``[N, 3, S, S]`` as ``[N, S, S, 3]``."""
+    return images.permute(0, 2, 3, 1).contiguous().numpy()
+
+
 def draw(
     G: nn.Module,
     seeds: Iterable[int],
@@ -104,10 +126,47 @@ def draw(
     device: torch.device | str = "cpu",
 ) -> Iterator[Batch]:
     """Draw one image per seed, ``batch_size`` at a time; memory depends on that alone."""
-    remaining = iter(seeds)
-    while chosen := list(islice(remaining, batch_size)):
-        z = latents(chosen, int(G.z_dim), mean, std)  # type: ignore[arg-type]
-        yield Batch(chosen, to_bytes(in_passes(G, z, device)))
+    for chosen in _parts(seeds, batch_size):
+        yield draw_batch(G, chosen, mean, std, device)
+
+
+def draw_batch(
+    G: nn.Module,
+    seeds: list[int],
+    mean: float = 0.0,
+    std: float = 1.0,
+    device: torch.device | str = "cpu",
+) -> Batch:
+    """Draw one image per seed."""
+    z = latents(seeds, int(G.z_dim), mean, std)  # type: ignore[arg-type]
+    return Batch(seeds, to_bytes(in_passes(G, z, device)))
+
+
+@contextmanager
+def on_all_cores(
+    work: Callable[[list[int]], Result], seeds: Iterable[int], *networks: nn.Module
+) -> Iterator[Iterator[Result]]:
+    """Yield the results of ``work`` for passes of seeds, in order, passes beside each other.
+
+    Each pass has one thread and there are as many passes as torch had threads: networks as small
+    as these do not fill several cores with one pass, and while one pass is encoded others are
+    drawn. What comes out is the same to the last bit. ``networks`` are those that ``work`` runs.
+    """
+    lanes = torch.get_num_threads()
+    with ExitStack() as stack:
+        for network in networks:
+            stack.enter_context(evaluating(network))
+        stack.callback(torch.set_num_threads, lanes)
+        torch.set_num_threads(1)
+        yield stack.enter_context(closing(in_order(work, _parts(seeds, PASS), lanes)))
+
+
+def turns(device: torch.device | str) -> Any:
+    """Return what a pass holds while it runs a network: nothing on a CPU, else the accelerator.
+
+    One pass at a time fills an accelerator, and its memory then holds the features of one.
+    """
+    return nullcontext() if torch.device(device).type == "cpu" else Lock()
 
 
 def sample(
@@ -116,81 +175,86 @@ def sample(
     *,
     grid: Path = Path("sample.png"),
     out: Path | None = None,
+    format: str = "png",  # noqa: A002 - the setting's name
     mean: float = 0.0,
     std: float = 1.0,
     device: torch.device | str = "cpu",
     total: int = 0,
     reporter: Reporter | None = None,
 ) -> Written:
-    """Draw images, write them as one grid and, with ``out``, one PNG per seed.
+    """Draw images, write them as one grid and, with ``out``, as files of a format into it.
 
-    The grid shows the first 1,024 images. Each PNG says in its text chunks how to draw it again.
+    The grid shows the first 1,024 images. ``png`` and ``webp`` (lossless) are one file per seed
+    that says how to draw it again; ``zip`` is one file of such PNG files; ``npz`` one of
+    ``images`` ``[N, S, S, 3]`` and ``seeds`` ``[N]``, for which ``total`` must be known if
+    ``seeds`` has no length. Memory does not grow with the number of images.
 
     Raises:
         DataError: if a file cannot be written.
     """
     about = provenance(snapshot, mean, std)
+    total = total or length_hint(seeds)
     kept: list[Tensor] = []
-    drawn: list[int] = []
-    paths: list[Path] = []
-    with (reporter or NullReporter()).task("Drawing", total=total) as advance:
-        for batch in draw(snapshot.G, seeds, mean=mean, std=std, device=device):
-            kept.append(batch.images[: max(GRID_LIMIT - len(drawn), 0)])
-            drawn += batch.seeds
-            if out is not None:
-                paths += write_images(batch, out, about)
-            advance(len(batch.seeds))
-    save_png(grid_of(torch.cat(kept)), grid, {"seeds": compact(drawn[:GRID_LIMIT]), **about})
-    return Written(grid, paths, compact(drawn))
+    shown, drawn = Spans(), Spans()
+    turn = turns(device)
+    with writing(grid):
+        grid.parent.mkdir(parents=True, exist_ok=True)
+
+    def write_grid() -> None:
+        save_png(grid_of(torch.cat(kept)), grid, {"seeds": str(shown), **about})
+
+    with open_output(out, format, about, total) as output, ThreadPoolExecutor(1) as beside:
+
+        def work(chosen: list[int]) -> tuple[Batch, Any]:
+            with turn:
+                batch = draw_batch(snapshot.G, chosen, mean, std, device)
+            return batch, output.prepare(chosen, to_rows(batch.images))
+
+        with (
+            on_all_cores(work, seeds, snapshot.G) as results,
+            (reporter or NullReporter()).task("Drawing", total=total) as advance,
+        ):
+            for batch, prepared in results:
+                room = GRID_LIMIT - len(drawn)
+                if room > 0:
+                    kept.append(batch.images[:room])
+                    shown.extend(batch.seeds[:room])
+                drawn.extend(batch.seeds)
+                output.add(prepared)
+                if 0 < room <= len(batch.seeds):  # full: written while others are drawn
+                    full = beside.submit(write_grid)
+                advance(len(batch.seeds))
+        if len(drawn) < GRID_LIMIT:
+            write_grid()
+        else:
+            full.result()
+    return Written(grid, drawn, out, format)
 
 
 def provenance(snapshot: Snapshot, mean: float, std: float) -> dict[str, str]:
-    """Return the text chunks from which, with a seed, an image can be drawn again."""
+    """Return that from which, with a seed, an image can be drawn again."""
     return {"snapshot": snapshot.hash, "mean": str(mean), "std": str(std), "software": "animegan"}
 
 
-def write_images(batch: Batch, folder: Path, about: Mapping[str, str]) -> list[Path]:
-    """Write each image of a batch as ``seed-NNNNNNNN.png`` and return the paths."""
-    paths = []
-    for seed, image in zip(batch.seeds, batch.images, strict=True):
-        paths.append(folder / f"seed-{seed:08d}.png")
-        save_png(_rows(image), paths[-1], {"seed": str(seed), **about})
-    return paths
-
-
 def grid_of(images: Tensor) -> NDArray[np.uint8]:
-    """Lay images ``[N, 3, S, S]`` out in a near-square grid ``[H, W, 3]``, row by row."""
-    columns = math.ceil(math.sqrt(len(images)))
-    return _rows(make_grid(images, nrow=columns, padding=_PADDING, pad_value=255))
+    """Lay images ``[N, 3, S, S]`` out in a near-square grid ``[H, W, 3]``, row by row.
 
-
-def save_png(pixels: NDArray[np.uint8], path: Path, text: Mapping[str, str] | None = None) -> None:
-    """Write ``[H, W, 3]`` bytes as PNG with text chunks, under a temporary name first.
-
-    Raises:
-        DataError: if the file cannot be written.
+    As ``torchvision.utils.make_grid`` does; importing that takes longer than importing torch.
     """
-    chunks = PngInfo()
-    for key, value in (text or {}).items():
-        chunks.add_text(key, value)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(path) as temporary:
-            Image.fromarray(pixels).save(temporary, "PNG", pnginfo=chunks)
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}") from None
+    if len(images) == 1:
+        (alone,) = to_rows(images)
+        return np.ascontiguousarray(alone)
+    columns = math.ceil(math.sqrt(len(images)))
+    rows = math.ceil(len(images) / columns)
+    height, width = (side + _PADDING for side in images.shape[2:])
+    grid = np.full((rows * height + _PADDING, columns * width + _PADDING, 3), 255, np.uint8)
+    for i, pixels in enumerate(to_rows(images)):
+        top, left = i // columns * height + _PADDING, i % columns * width + _PADDING
+        grid[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+    return grid
 
 
-def compact(seeds: Sequence[int]) -> str:
-    """Write seeds as a list that ``--seeds`` reads: 1, 2, 3, 7 -> ``1-3,7``."""
-    spans: list[list[int]] = []
-    for seed in seeds:
-        if spans and seed == spans[-1][1] + 1:
-            spans[-1][1] = seed
-        else:
-            spans.append([seed, seed])
-    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
-
-
-def _rows(image: Tensor) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+def _parts(seeds: Iterable[int], size: int) -> Iterator[list[int]]:
+    remaining = iter(seeds)
+    while chosen := list(islice(remaining, size)):
+        yield chosen

@@ -26,10 +26,11 @@ from animegan_cli.feed import feed_for
 from animegan_cli.health import diagnose, diversity, variety
 from animegan_cli.keep_best import Judge, check_holdout, split_images
 from animegan_cli.parallel import Ranks, joined, launched
+from animegan_cli.pictures import save_png
 from animegan_cli.reporting import Advance, NullReporter, Reporter
 from animegan_cli.run_dir import RunDir, open_run
 from animegan_cli.run_log import NullLog, RunLog
-from animegan_cli.sampling import grid_of, in_passes, save_png, to_bytes
+from animegan_cli.sampling import grid_of, in_passes, to_bytes
 from animegan_cli.settings import Settings
 from animegan_cli.signals import StopRequest, stop_request
 from animegan_cli.training_state import (

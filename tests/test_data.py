@@ -1,6 +1,7 @@
 """Folders and zips become one memory map, once; the order of images follows from an address."""
 
 import shutil
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 from conftest import FACES, write_photos
 from PIL import Image
 
-from animegan_cli import data
+from animegan_cli import data, decoding
 from animegan_cli.data import ImageSet, Order, list_images, normalize, open_images
 from animegan_cli.errors import DataError
 
@@ -123,11 +124,73 @@ def test_a_cache_that_cannot_be_written(photos: Path, tmp_path: Path) -> None:
         opened(photos, tmp_path)
 
 
-def test_many_files_in_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "_DECODE_WINDOW", 7)
-    few = opened(write_photos(tmp_path / "many", 30), tmp_path)
-    monkeypatch.setattr(data, "_DECODE_WINDOW", 512)
-    assert few.digest == opened(tmp_path / "many", tmp_path / "other").digest
+@pytest.mark.parametrize("zipped", [False, True])
+def test_processes_decode_what_this_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zipped: bool
+) -> None:
+    folder = write_photos(tmp_path / "many", 30)
+    for name in ("000.png", "013.png", "029.png"):
+        (folder / name).write_bytes(b"this is text")
+    (folder / "000.png").rename(folder / "a\udc80.png")
+    source = folder
+    if zipped:
+        source = tmp_path / "many.zip"
+        with zipfile.ZipFile(source, "w") as archive:
+            for path in sorted(folder.iterdir()):
+                archive.write(path, path.name.encode(errors="replace").decode())
+    here = opened(source, tmp_path)
+    monkeypatch.setattr(data, "PROCESSES_FROM", 2)
+    monkeypatch.setattr(data, "_CHUNK", 7)
+    there = open_images(list_images(source), 16, cache_dir=tmp_path / "other")
+    assert (len(there), there.digest) == (27, here.digest)
+    assert there.skipped == here.skipped
+    assert (there.pixels == here.pixels).all()
+    with pytest.raises(DataError, match=r"--strict: 013\.png cannot be read: not an image"):
+        open_images(list_images(source), 16, strict=True, cache_dir=tmp_path / "strict")
+    assert list((tmp_path / "strict").iterdir()) == []
+
+
+def test_a_decoding_process_that_dies_is_reported(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "PROCESSES_FROM", 2)
+    monkeypatch.setattr(decoding.sys, "executable", shutil.which("true"))
+    with pytest.raises(DataError, match=r"process died of one of these files: 000.png to 009.png"):
+        opened(photos, tmp_path)
+    assert list((tmp_path / "c").iterdir()) == []
+
+
+def test_a_full_disk_is_said_by_the_processes(photos: Path, tmp_path: Path) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no /dev/full")
+    with (
+        decoding.decoders("folder", str(photos), 16, "crop", (0, 0, 0), full, 1) as decode,
+        pytest.raises(OSError, match="No space left"),
+    ):
+        decode((0, ["000.png"]))
+
+
+def test_built_in_avatars_by_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "BUILT_IN_AVATARS", 5)
+    here = opened(None, tmp_path)
+    monkeypatch.setattr(data, "PROCESSES_FROM", 2)
+    there = open_images(list_images(None), 16, cache_dir=tmp_path / "other")
+    assert there.digest == here.digest
+
+
+def test_a_million_images_are_mapped_and_not_loaded(tmp_path: Path) -> None:
+    file = tmp_path / "sparse.u8"
+    with file.open("wb") as sparse:
+        sparse.truncate(10**6 * 16 * 16 * 3)
+    images = ImageSet(np.memmap(file, np.uint8, "r", shape=(10**6, 16, 16, 3)), "", [])
+    tracemalloc.start()
+    order = Order(len(images), seed=1)
+    for step in range(3):
+        batch = images.batch(order.at(step * 64, 64)[0])
+        assert batch.shape == (64, 3, 16, 16)
+    assert tracemalloc.get_traced_memory()[1] < 5e6  # besides torch's shuffle: 8 MB
+    tracemalloc.stop()
 
 
 def test_built_in_avatars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ LAYERS = [
         "sources",
         "reporting",
         "signals",
+        "streams",
         "atomic",
     },
     {
@@ -28,6 +29,8 @@ LAYERS = [
         "parallel",
         "feed",
         "images",
+        "pictures",
+        "decoding",
         "avatars",
         "data",
         "networks",

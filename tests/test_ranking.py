@@ -90,7 +90,7 @@ def test_memory_does_not_grow_with_the_candidates(
         return peak
 
     peak(64)
-    assert peak(1280) < peak(128) + 20_000
+    assert peak(2560) < peak(1280) + 20_000
 
 
 def test_a_folder_that_cannot_be_written(snapshot: Path, tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ import torch
 from conftest import Cli, error_line
 from PIL import Image
 
-from animegan_cli import sampling, training_loop
+from animegan_cli import pictures, sampling, training_loop
 from animegan_cli.checkpoints import NetworkShapes, Snapshot, load_snapshot, save_snapshot
 from animegan_cli.errors import DataError, SnapshotError
-from animegan_cli.sampling import PASS, choose_seeds, compact, count_seeds, draw, latents
+from animegan_cli.sampling import PASS, choose_seeds, count_seeds, draw, latents
+from animegan_cli.seeds import Spans
 from animegan_cli.settings import Settings
 
 Make = Callable[..., Settings]
@@ -76,8 +77,8 @@ def test_seeds() -> None:
     assert list(choose_seeds(None, 3)) == [0, 1, 2]
     assert list(choose_seeds("7,1-3", 99)) == [7, 1, 2, 3]
     assert (count_seeds("7,1-3", 99), count_seeds(None, 99)) == (4, 99)
-    assert compact([1, 2, 3, 7, 9, 10]) == "1-3,7,9-10"
-    assert list(choose_seeds(compact([4, 1, 2]), 0)) == [4, 1, 2]
+    assert str(Spans([1, 2, 3, 7, 9, 10])) == "1-3,7,9-10"
+    assert list(choose_seeds(str(Spans([4, 1, 2])), 0)) == [4, 1, 2]
 
 
 def test_sample_writes_a_grid_and_files_that_can_be_drawn_again(
@@ -172,4 +173,4 @@ def test_a_picture_that_cannot_be_written(tmp_path: Path) -> None:
     pixels = np.zeros((4, 4, 3), np.uint8)
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="cannot write"):
-        sampling.save_png(pixels, tmp_path / "file" / "a.png")
+        pictures.save_png(pixels, tmp_path / "file" / "a.png")

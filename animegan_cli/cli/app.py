@@ -108,25 +108,28 @@ def train(
 @app.command()
 @with_settings("sampling", "run", "drawing", "pictures", "result", "machine")
 def sample(resolved: Resolved) -> None:
-    """Draw images from a trained generator into one picture, or one PNG per seed."""
+    """Draw images from a trained generator into one picture and, with --out, as files."""
+    settings = resolved.settings
+    if settings.out is None and settings.format != "png":
+        raise SettingsError(f"--format {settings.format} needs --out DIR to write to")
     from animegan_cli import sampling
 
-    settings = resolved.settings
     snapshot, path, device = _networks(settings)
     written = sampling.sample(
         snapshot,
         sampling.choose_seeds(settings.seeds, settings.n),
         grid=settings.grid or Path("sample.png"),
         out=settings.out,
+        format=settings.format,
         mean=settings.mean,
         std=settings.std,
         device=device,
         total=sampling.count_seeds(settings.seeds, settings.n),
         reporter=_reporter(settings),
     )
-    files = {"grid": written.grid, "images": written.images}
+    files = {"grid": written.grid, "images": written.images if settings.json_output else []}
     about = {"snapshot": path, "snapshot_hash": snapshot.hash, "seeds": written.seeds}
-    _show(settings, {**files, **about}, written.grid)
+    _show(settings, {**files, **about}, written.grid, images=len(written.spans))
 
 
 @app.command()
@@ -152,7 +155,13 @@ def rank(resolved: Resolved) -> None:
     best = [{"seed": entry.seed, "score": entry.score} for entry in ranked.best]
     files = {"grid": ranked.grid, "scores": ranked.scores, "images": ranked.images}
     about = {"snapshot": path, "snapshot_hash": snapshot.hash, "candidates": ranked.candidates}
-    _show(settings, {**files, **about, "best": best}, ranked.grid, ranked.scores)
+    _show(
+        settings,
+        {**files, **about, "best": best},
+        ranked.grid,
+        ranked.scores,
+        images=len(ranked.images),
+    )
 
 
 @app.command()
@@ -252,14 +261,14 @@ def _networks(settings: Settings) -> "tuple[Snapshot, Path, torch.device]":
     return snapshot, path, device
 
 
-def _show(settings: Settings, written: dict[str, Any], *files: Path) -> None:
+def _show(settings: Settings, written: dict[str, Any], *files: Path, images: int) -> None:
     if settings.json_output:
         print(json.dumps(written, default=lambda value: str(value)))
         return
     for file in files:
         stdout.print(str(file), markup=False)
-    if written["images"]:
-        stdout.print(f"{settings.out} ({len(written['images']):,} images)", markup=False)
+    if settings.out is not None:
+        stdout.print(f"{settings.out} ({images:,} images)", markup=False)
 
 
 def _reporter(settings: Settings) -> RichReporter:

@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from animegan_cli.networks import classic, projected
 
@@ -41,6 +40,8 @@ def parameter_count(network: nn.Module) -> int:
 
 def multiply_accumulates(network: nn.Module, *example: Tensor) -> int:
     """Return the multiply-accumulates of one forward pass; tensors on the meta device will do."""
+    from torch.utils.flop_counter import FlopCounterMode  # imports triton where it is installed
+
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
         network(*example)
