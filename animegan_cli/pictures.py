@@ -94,8 +94,12 @@ def write_each(
     return paths
 
 
-def save_png(pixels: Pixels, path: Path, text: Mapping[str, str] | None = None) -> None:
+def save_png(
+    pixels: Pixels, path: Path, text: Mapping[str, str] | None = None, *, level: int = 6
+) -> None:
     """Write ``[H, W, 3]`` bytes as PNG with text chunks, under a temporary name first.
+
+    ``level`` is zlib's; 1 takes half of the time of 6, for a fourteenth more bytes.
 
     Raises:
         DataError: if the file cannot be written.
@@ -103,16 +107,16 @@ def save_png(pixels: Pixels, path: Path, text: Mapping[str, str] | None = None) 
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as temporary:
-            temporary.write_bytes(encode_png(pixels, text or {}))
+            temporary.write_bytes(encode_png(pixels, text or {}, level))
 
 
-def encode_png(pixels: Pixels, about: Mapping[str, str]) -> bytes:
+def encode_png(pixels: Pixels, about: Mapping[str, str], level: int = 6) -> bytes:
     """Return ``[H, W, 3]`` bytes as PNG; ``about`` becomes text chunks."""
     chunks = PngInfo()
     for key, value in about.items():
         chunks.add_text(key, value)
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", pnginfo=chunks)
+    Image.fromarray(pixels).save(file, "PNG", pnginfo=chunks, compress_level=level)
     return file.getvalue()
 
 

@@ -16,7 +16,6 @@ from animegan_cli.pictures import save_png, write_each
 from animegan_cli.reporting import NullReporter, Reporter
 from animegan_cli.sampling import (
     Batch,
-    draw,
     draw_batch,
     grid_of,
     in_passes,
@@ -123,8 +122,13 @@ def rank(
     best = kept.best()
     order = [entry.seed for entry in best]
     about = provenance(snapshot, mean, std)
-    drawn = list(draw(G, order, mean=mean, std=std, device=device))
-    images = torch.cat([batch.images for batch in drawn])
+
+    def draw_again(chosen: list[int]) -> torch.Tensor:
+        with turn:
+            return draw_batch(G, chosen, mean, std, device).images
+
+    with on_all_cores(draw_again, order, G) as drawn:
+        images = torch.cat(list(drawn))
     save_png(grid_of(images), grid, {"seeds": str(Spans(order)), **about})
     paths = []
     if out is not None:

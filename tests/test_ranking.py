@@ -18,7 +18,7 @@ from animegan_cli.checkpoints import load_snapshot
 from animegan_cli.data import normalize
 from animegan_cli.errors import DataError
 from animegan_cli.ranking import Scored, TopK, rank
-from animegan_cli.sampling import draw
+from animegan_cli.sampling import draw, in_passes
 
 
 @pytest.mark.parametrize("k", [1, 7, 50, 80])
@@ -54,6 +54,20 @@ def test_scores_are_those_of_d_in_evaluation_mode(snapshot: Path, tmp_path: Path
     assert [path.name for path in ranked.images] == [f"seed-{seed:08d}.png" for seed in order]
     with Image.open(tmp_path / "result.png") as grid, Image.open(ranked.images[1]) as second:
         assert (np.asarray(grid)[2:18, 20:36] == np.asarray(second)).all()
+
+
+@pytest.mark.parametrize("memory_order", [torch.channels_last, torch.contiguous_format])
+def test_a_score_does_not_depend_on_what_is_scored_beside_it(
+    snapshot: Path, memory_order: torch.memory_format
+) -> None:
+    D = load_snapshot(snapshot).D
+    images = torch.rand(40, 3, 16, 16).contiguous(memory_format=memory_order)
+    orders = []
+    D.register_forward_pre_hook(lambda D, x: orders.append(x[0].stride()))
+    whole = in_passes(D, images, "cpu")
+    alone = [in_passes(D, images[i : i + 1], "cpu") for i in (0, 31, 32, 39)]
+    assert torch.equal(torch.cat(alone), whole[[0, 31, 32, 39]])
+    assert len(set(orders)) == 1
 
 
 def test_result_and_scores_from_the_command_line(cli: Cli, snapshot: Path, tmp_path: Path) -> None:

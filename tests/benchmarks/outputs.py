@@ -82,7 +82,7 @@ def show_speed(snapshot: Snapshot, n: int, turns: int, what: list[str], folder: 
 
     with ProcessPoolExecutor(cores()) as pool:
         for turn in range(turns + 1):
-            count = n if turn else 4 * PASS  # the first turn warms up
+            count = n if turn else 2 * PASS  # the first turn warms up
             pixels = np.concatenate([to_rows(batch.images) for batch in draw(G, range(1024))])
             many = (pixels[i % len(pixels)] for i in range(count))
             run("G", count, lambda: bare(G, z, count))  # noqa: B023
