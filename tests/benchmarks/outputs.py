@@ -9,6 +9,22 @@ a ratio is the median over the turns.
 - Network and encoder share the cores, so the best that both can do is the sum of their times.
 - *memory*: peak of a process that ranks; a million candidates with tiny networks (16 x 16), since
   what could grow is a candidate's seed, score and line, and not its network.
+
+What was tried, with the networks in the box on two cores (milliseconds of CPU an image: G 4.1,
+D 4.4, PNG 1.6, lossless WebP 8.0 by Pillow's default and 0.4 by method 0):
+
+- One thread for G and the encoders on the other core leave that one idle for two thirds of the
+  time. A pass with one thread on each core, which draws, encodes and writes, leaves none idle,
+  and costs G as much CPU an image as one pass on all cores does.
+- The grid of 1,024 images took 1.6 s to compress, as long as drawing 700: now at level 1, and
+  while later images are drawn. Below some 2,000 images it still weighs: 0.66 to 0.86 at 1,280.
+- Filling up a pass by ``torch.cat`` handed images to D in another memory order: 188 ms a pass and
+  not 140. ``rank`` then reached 0.83 to 0.88 of what is bare.
+- Start of ``sample --n 1``: 3.3 s more than torch with torchvision, which imports torch's compiler
+  for its ``make_grid``; 0.8 s without, with D built when asked for.
+
+Ratios after that, while other work shared the cores: PNG 0.87 (2,560 images), rank 0.99 and 1.05.
+Peak memory of ranking with tiny networks: 539 MB for 1,000 candidates and for 1,000,000.
 """
 
 import argparse
@@ -74,6 +90,7 @@ def show_speed(snapshot: Snapshot, n: int, turns: int, what: list[str], folder: 
     """Print the rates of formats and of ranking, and their ratios to what is bare."""
     G, D = snapshot.G, snapshot.D
     z = latents(range(PASS), int(G.z_dim))  # type: ignore[arg-type]
+    pixels = np.concatenate([to_rows(batch.images) for batch in draw(G, range(4 * PASS))])
     grid = folder / "grid.png"
     seconds: dict[str, list[float]] = {}
 
@@ -83,7 +100,6 @@ def show_speed(snapshot: Snapshot, n: int, turns: int, what: list[str], folder: 
     with ProcessPoolExecutor(cores()) as pool:
         for turn in range(turns + 1):
             count = n if turn else 2 * PASS  # the first turn warms up
-            pixels = np.concatenate([to_rows(batch.images) for batch in draw(G, range(1024))])
             many = (pixels[i % len(pixels)] for i in range(count))
             run("G", count, lambda: bare(G, z, count))  # noqa: B023
             if "rank" in what:
