@@ -31,7 +31,7 @@ from animegan_cli.reporting import NullReporter, Reporter
 from animegan_cli.streams import cores, in_order
 
 BUILT_IN_AVATARS = 4000
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 PROCESSES_FROM = 500  # files; for fewer, decoding processes take longer to start than they save
 _CHUNK = 64  # files that a process decodes at a time
 
@@ -250,7 +250,7 @@ def _decode(
 ) -> None:
     row_bytes = size * size * 3
     many = len(listing) >= PROCESSES_FROM
-    count, skipped, digest = 0, [], hashlib.blake2b(digest_size=16)
+    count, skipped, digest = 0, [], hashlib.sha256()
     what = "Drawing avatars" if listing.kind == "avatars" else "Decoding images"
     with written_whole(file) as temporary:
         temporary.touch()
@@ -283,7 +283,7 @@ def _decode(
                 f"the first: {skipped[0][0]}: {skipped[0][1]}"
             )
     with written_whole(file.with_suffix(".json")) as temporary:
-        meta = {"count": count, "digest": digest.hexdigest(), "skipped": skipped}
+        meta = {"count": count, "digest": digest.hexdigest()[:32], "skipped": skipped}
         temporary.write_text(json.dumps(meta), "utf-8")
 
 

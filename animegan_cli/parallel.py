@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
 from animegan_cli.errors import AnimeganError, ElsewhereError
 
@@ -45,7 +45,7 @@ class Ranks:
         """Return the sum of ``x`` over all processes; gradients flow back to all of them."""
         if self.count == 1:
             return x
-        summed: Tensor = all_reduce(x)
+        summed: Tensor = _Total.apply(x)
         return summed
 
     def average_gradients(self, network: nn.Module) -> None:
@@ -85,6 +85,23 @@ class Ranks:
             raise ElsewhereError(self.count - failed)
         if problem:
             raise problem
+
+    @contextmanager
+    def in_contact(self) -> Iterator[None]:
+        """Say in one line that another process is gone, where an exchange with it fails.
+
+        Raises:
+            AnimeganError: in that case.
+        """
+        try:
+            yield
+        except RuntimeError as error:
+            if self.count > 1 and (isinstance(error, dist.DistError) or "gloo" in str(error)):
+                raise AnimeganError(
+                    f"process {self.rank} lost another process of this run; what was saved before "
+                    "is whole: start the run again to continue it"
+                ) from None
+            raise
 
     @contextmanager
     def one_before_the_others(self) -> Iterator[None]:
@@ -152,20 +169,71 @@ class SharedBatchNorm(nn.BatchNorm2d):
         """Map ``[N, C, H, W]`` to the same shape, with float32 statistics."""
         if not self.training:
             return super().forward(x)
-        count, wide = dist.get_world_size(), x.float()
-        mean = all_reduce(wide.mean((0, 2, 3))) / count
-        centred = wide - mean[:, None, None]
-        var = all_reduce(centred.square().mean((0, 2, 3))) / count
-        self._remember(mean.detach(), var.detach(), count * x.numel() // x.shape[1])
-        scale = (var + self.eps).rsqrt() * self.weight
-        y: Tensor = centred * scale[:, None, None] + self.bias[:, None, None]
-        return y.to(x.dtype)
-
-    def _remember(self, mean: Tensor, var: Tensor, n: int) -> None:
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
+        y, mean, var = _SharedNorm.apply(x, self.weight, self.bias, self.eps)
+        n = dist.get_world_size() * x.numel() // x.shape[1]
         momentum = self.momentum or 0.0
         self.running_mean.lerp_(mean, momentum)
-        self.running_var.lerp_(var * n / (n - 1), momentum)
+        self.running_var.lerp_(var * (n / (n - 1)), momentum)
         self.num_batches_tracked += 1
+        shared: Tensor = y
+        return shared
+
+
+class _SharedNorm(torch.autograd.Function):
+    """Normalise by the moments of all processes; also returns them.
+
+    torch's own kernels do the work with the moments of this process's part; what those of the
+    others change is added per channel, one exchange each way.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        _, mean, scale = torch.native_batch_norm(x, None, None, None, None, True, 0.0, eps)
+        moments = torch.stack([mean, scale.square().reciprocal() - eps])
+        of_all = [torch.empty_like(moments) for _ in range(dist.get_world_size())]
+        dist.all_gather(of_all, moments)
+        means, variances = torch.stack(of_all).unbind(1)
+        mean = means.mean(0)
+        var = variances.mean(0) + (means - mean).square().mean(0)
+        ctx.save_for_backward(x, weight, mean, (var + eps).rsqrt())
+        ctx.eps = eps
+        ctx.mark_non_differentiable(mean, var)
+        return F.batch_norm(x, mean, var, weight, bias, eps=eps), mean, var
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        x, weight, mean, scale = ctx.saved_tensors
+        dx, d_weight, d_bias = torch.ops.aten.native_batch_norm_backward(
+            gradients[0], x, weight, None, None, mean, scale, True, ctx.eps, [True, True, True]
+        )
+        # It took this process's sums for those of the batch: put the others' in their place.
+        own = torch.stack([d_weight, d_bias])
+        of_all = own.clone()
+        dist.all_reduce(of_all)
+        steep, flat = (own - of_all / dist.get_world_size()) / (x.numel() // x.shape[1])
+        slope = weight * scale.square() * steep
+        offset = weight * scale * flat - slope * mean
+        dx += offset[:, None, None].to(dx.dtype)
+        dx.addcmul_(x, slope[:, None, None].to(dx.dtype))
+        return dx, d_weight, d_bias, None
+
+
+class _Total(torch.autograd.Function):
+    """The sum over all processes, and of their gradients on the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        dist.all_reduce(total)
+        return total

@@ -109,7 +109,8 @@ def _train(
         if loop.over():
             reporter.note(f"{run.path} is complete; a larger --total-kimg or --minutes goes on")
         try:
-            loop.run_to_end()
+            with ranks.in_contact():
+                loop.run_to_end()
         except torch.OutOfMemoryError:
             micro = settings.family == "projected" and (settings.micro_batch or 0) != 1
             raise AnimeganError(

@@ -105,6 +105,28 @@ def test_all_processes_stop_together_on_a_signal(photos: Path, tmp_path: Path) -
     assert load_file(state)
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds processes in /proc")
+def test_a_lost_process_ends_the_others_with_one_line(photos: Path, tmp_path: Path) -> None:
+    flags = ["--data", photos, *needs("classic"), "--tick-kimg", "0.008", "--state-minutes", 0]
+    process = torchrun(tmp_path, "train", *flags, "--run", "run", "--total-kimg", 1000)
+    deadline = time.monotonic() + 100
+    while not RunDir(tmp_path / "run").states():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    (second,) = (
+        int(child)
+        for child in children
+        if b"LOCAL_RANK=1" in Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
+    )
+    os.kill(second, signal.SIGKILL)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert errors.count("error: process 0 lost another process of this run") == 1
+    assert "animegan_cli/" not in errors  # no traceback of ours
+    assert all(load_file(state) for state in RunDir(tmp_path / "run").states())
+
+
 def test_one_line_for_all_processes_where_a_setting_is_wrong(photos: Path, tmp_path: Path) -> None:
     process = torchrun(
         tmp_path, "train", "--data", photos, *needs("classic"), "--batch-size", 3, "--run", "run"
