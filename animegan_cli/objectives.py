@@ -90,9 +90,10 @@ def _totals(maps: list[Tensor], ranks: Ranks) -> list[Tensor]:
     """Return the sums of maps over all processes, exchanged as one vector."""
     if ranks.count == 1:
         return maps
-    sums = ranks.total(torch.cat([x.flatten() for x in maps]))
-    parts = sums.split([x.numel() for x in maps])
-    return [part.view(x.shape) for part, x in zip(parts, maps, strict=True)]
+    rows = [x.permute(1, 2, 0) for x in maps]  # the memory order of what they are compared with
+    sums = ranks.total(torch.cat([x.flatten() for x in rows]))
+    parts = sums.split([x.numel() for x in rows])
+    return [part.view(x.shape).permute(2, 0, 1) for part, x in zip(parts, rows, strict=True)]
 
 
 OBJECTIVES = {

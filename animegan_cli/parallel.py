@@ -193,7 +193,7 @@ class _SharedNorm(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float
     ) -> tuple[Tensor, Tensor, Tensor]:
-        _, mean, scale = torch.native_batch_norm(x, None, None, None, None, True, 0.0, eps)
+        _, mean, scale = torch.native_batch_norm(x, weight, bias, None, None, True, 0.0, eps)
         moments = torch.stack([mean, scale.square().reciprocal() - eps])
         of_all = [torch.empty_like(moments) for _ in range(dist.get_world_size())]
         dist.all_gather(of_all, moments)

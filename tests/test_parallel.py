@@ -1,19 +1,29 @@
 """Several processes train what one process would have trained."""
 
+import copy
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 from conftest import TINY_FLAGS, Cli
 from safetensors.torch import load_file
+from torch import nn
 
-from animegan_cli.parallel import ALONE, Ranks, launched
+from animegan_cli.parallel import (
+    ALONE,
+    Ranks,
+    SharedBatchNorm,
+    launched,
+    share_batch_statistics,
+)
 from animegan_cli.run_dir import RunDir
 
 FLAGS = [*TINY_FLAGS, "--batch-size", "8", "--g-iter-step", "2", "--device", "cpu"]
@@ -155,3 +165,38 @@ def test_parts_are_disjoint_and_whole() -> None:
     parts = [Ranks(rank, 4).part(whole) for rank in range(4)]
     assert [len(part) for part in parts] == [3, 3, 3, 3]
     assert torch.equal(torch.cat(parts), whole)
+
+
+@pytest.fixture
+def group() -> Iterator[None]:
+    """A process group of this process alone."""
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_shared_statistics_of_one_process_are_plain_ones(group: None, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    plain = nn.BatchNorm2d(6)
+    with torch.no_grad():
+        plain.weight.uniform_(0.5, 2)
+        plain.bias.normal_()
+    shared = share_batch_statistics(nn.Sequential(copy.deepcopy(plain)), torch.device("cpu"))
+    assert isinstance(shared[0], SharedBatchNorm)  # type: ignore[index]
+    x = (torch.randn(5, 6, 4, 4) * 3 + 2).to(dtype).to(memory_format=torch.channels_last)
+    inputs = [x.clone().requires_grad_() for _ in range(2)]
+    outputs = [network(i) for network, i in zip((plain, shared), inputs, strict=True)]
+    assert outputs[1].dtype is dtype
+    gradient = torch.randn(5, 6, 4, 4).to(dtype)
+    for output in outputs:
+        output.backward(gradient)
+    pairs = [outputs, [i.grad for i in inputs]]
+    close = {"rtol": 1e-4, "atol": 1e-4} if dtype is torch.float32 else {"rtol": 2e-2, "atol": 2e-2}
+    for one, other in pairs:
+        torch.testing.assert_close(other, one, **close)
+    for one, other in zip(plain.parameters(), shared.parameters(), strict=True):
+        torch.testing.assert_close(other.grad, one.grad, **close)
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(shared.state_dict()[f"0.{name}"], value, **close)
+    torch.testing.assert_close(shared.eval()(x), plain.eval()(x), **close)

@@ -15,8 +15,8 @@ other work shared; the loop took 203 without writing:
 | 200 | files read without Python's buffer |
 | 230 | the pixels of 64 files joined to one write |
 
-The hash of all pixels takes 29 more as BLAKE2, with which ours was 1.92 times as fast as the loop, and
-16 as SHA-256: 2.07 times (at most 2.53), 3.33 s and 1.73 s; a second start 0.10 s.
+The hash of all pixels takes 29 more as BLAKE2, with which ours was 1.92 times as fast as the loop,
+and 16 as SHA-256: 2.07 times (at most 2.53), 3.33 s and 1.73 s; a second start 0.10 s.
 
 A map of a million images adds 10 MB of memory: 9 are the shuffle. What is slow there is the
 kernel's readahead (8 MB here) around each image that is not in its cache: 3.6 ms an image, against

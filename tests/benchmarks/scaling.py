@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--recipe", default="modern")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--iterations", type=int, default=20, help="per run; a third warms up")
+    parser.add_argument("--iterations", type=int, default=24, help="per run; a third warms up")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--weak", action="store_true")
     options = parser.parse_args()
