@@ -1,6 +1,10 @@
 """One seed is one image; what is written says how to draw it again."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -174,3 +178,27 @@ def test_a_picture_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="cannot write"):
         pictures.save_png(pixels, tmp_path / "file" / "a.png")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_ctrl_c_is_one_line_and_leaves_no_half_file(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "animegan_cli", "sample", "--n", "1000000", "--threads", "1"]
+    process = subprocess.Popen(
+        [*command, "--out", "drawn", "--grid", "drawn/grid.png"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("drawn/seed-*.png")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "error: interrupted"
+    assert "Traceback" not in errors
+    assert not list(tmp_path.glob("drawn/.*"))
+    for path in tmp_path.glob("drawn/seed-*.png"):
+        with Image.open(path) as image:
+            image.load()

@@ -41,6 +41,8 @@ def main() -> None:
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # read when torch is imported
     try:
         status = app(standalone_mode=False)
+        if status == 130:  # what typer makes of Ctrl-C; older ones raise Abort
+            raise KeyboardInterrupt
     except ElsewhereError as error:  # the process where it happened says why
         status = error.exit_status
     except AnimeganError as error:
