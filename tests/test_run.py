@@ -164,7 +164,7 @@ def test_without_a_compiler_training_goes_on(tiny: Make, monkeypatch: pytest.Mon
         "torch.compile does not work here, training without it: no C++ compiler"
     ]
     told.warnings.clear()
-    training_loop.train(tiny(compile=False, run=None, total_kimg=0.004), told)
+    training_loop.train(tiny(compile=False), told)
     assert told.warnings == []
 
 
