@@ -27,10 +27,10 @@ in rounding were 100 apart at 25 kimg, so only large differences mean something.
 | 600 | 34.0 | 371 | 0.703 | 0.506 | match 4 from the start, falling to 1 between 32 and 128 kimg |
 | 1,800 | 103.5 | 229 | 0.829 | 0.847 | the same run: cleaner faces than at match 4, less varied |
 | 3,600 | 203.5 | 212 | 0.835 | 0.874 | the same run, averaged with a half-life of 10 kimg |
-| 4,400 | 252.2 | 174 | 0.803 | 0.888 | match 4 throughout: it goes on to gain, also in recall (0.04) |
+| 4,400 | 252.2 | 174 | 0.803 | 0.888 | match 4 throughout: gains on and on, recall 0.04 |
 | 5,800 | 331.5 | 160 | 0.794 | 0.889 | the same run, recall 0.06 |
-| 6,580 | 375.0 | 147 | 0.785 | 0.918 | **the same run, match 1 from 332 kimg on: KID 10.9, recall 0.09** |
-| 4,850 | 276.5 | 181 | 0.774 | 0.882 | match 4; in the last 24 kimg D saw half of all images zoomed in |
+| 6,580 | 375.0 | 147 | 0.785 | 0.918 | **the same run, match 1 from 332 kimg on: recall 0.09** |
+| 4,850 | 276.5 | 181 | 0.774 | 0.882 | match 4; for the last 24 kimg half of all images zoomed |
 | 2,250 | 130.5 | 242 | 0.754 | 0.766 | from 104 kimg on at a quarter of both learning rates |
 | 450 | 26.5 | 553 | 0.410 | 0.256 | match 16, at most 256 channels: pixelated |
 | 450 | 25.5 | 499 | 0.457 | 0.279 | match 4 and energy distance of pooled features, weight 4 |
