@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from animegan_cli.data import ImageSet, Order, normalize
+from animegan_cli.data import ImageSet, normalize
+from animegan_cli.order import Order
 from animegan_cli.parallel import ALONE, Ranks
 
 RESIDENT_SHARE = 0.4  # of a GPU's free memory; training needs the rest

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from animegan_cli.data import ImageSet, Order, list_images, open_images
+from animegan_cli.data import ImageSet
 from animegan_cli.device import (
     choose_device,
     noise,
@@ -21,16 +21,17 @@ from animegan_cli.device import (
     set_threads,
     use_tensor_cores,
 )
-from animegan_cli.errors import AnimeganError, ElsewhereError, Interrupted, SnapshotError
+from animegan_cli.errors import AnimeganError, DivergedError, ElsewhereError, Interrupted
 from animegan_cli.feed import feed_for
 from animegan_cli.health import diagnose, diversity, variety
 from animegan_cli.keep_best import Judge, check_holdout, split_images
+from animegan_cli.order import Order
 from animegan_cli.parallel import Ranks, joined, launched
-from animegan_cli.pictures import save_png
 from animegan_cli.reporting import Advance, NullReporter, Reporter
 from animegan_cli.run_dir import RunDir, open_run
 from animegan_cli.run_log import NullLog, RunLog
-from animegan_cli.sampling import grid_of, in_passes, to_bytes
+from animegan_cli.run_start import open_training_images, write_start_files
+from animegan_cli.sampling import in_passes, to_bytes
 from animegan_cli.settings import Settings
 from animegan_cli.signals import StopRequest, stop_request
 from animegan_cli.training_state import (
@@ -89,7 +90,7 @@ def _train(
         run.check_same(settings)
         state = new_state(settings, device, ranks)
     with ranks.together(), ranks.one_before_the_others():
-        images, held = split_images(_open_images(settings, reporter), settings, reporter)
+        images, held = split_images(open_training_images(settings, reporter), settings, reporter)
     with ranks.together():
         judge = (
             Judge(held, run, settings, device, reporter)
@@ -99,7 +100,7 @@ def _train(
         if run.states():
             load_state(run, state, images.digest, reporter)
         if ranks.first:
-            _start_files(run, settings, images)
+            write_start_files(run, settings, images, GRID_IMAGES)
     compile_networks(state, settings.compile, reporter)
 
     # Train.
@@ -111,6 +112,10 @@ def _train(
         try:
             with ranks.in_contact():
                 loop.run_to_end()
+        except DivergedError:  # of weights that all processes share: the first one says so
+            if ranks.first:
+                raise
+            raise ElsewhereError(0, DivergedError.exit_status) from None
         except torch.OutOfMemoryError:
             micro = settings.family == "projected" and (settings.micro_batch or 0) != 1
             raise AnimeganError(
@@ -249,46 +254,6 @@ class _Loop:
         report, best = self.judge.judge(self.state)
         self.log.evaluation(self.state.cur_nimg, report, best)
         self.tick_sec += time.monotonic() - started
-
-
-def _open_images(settings: Settings, reporter: Reporter) -> ImageSet:
-    listing = list_images(settings.data)
-    if settings.data is None:
-        reporter.note(f"no --data given: learning from {len(listing):,} built-in avatars")
-    images = open_images(
-        listing,
-        settings.size,
-        fit=settings.fit,
-        background=settings.background,
-        strict=settings.strict,
-        cache_dir=settings.cache_dir,
-        reporter=reporter,
-    )
-    if images.skipped:
-        named = ", ".join(f"{name} ({reason})" for name, reason in images.skipped[:3])
-        more = f" and {len(images.skipped) - 3:,} more" if len(images.skipped) > 3 else ""
-        reporter.warn(
-            f"skipped {len(images.skipped):,} of {len(listing):,} files that cannot be read: "
-            f"{named}{more}; all are listed in skipped.txt of the run"
-        )
-    reporter.note(f"{len(images):,} images of {settings.size} x {settings.size} pixels")
-    return images
-
-
-def _start_files(run: RunDir, settings: Settings, images: ImageSet) -> None:
-    try:
-        run.path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SnapshotError(f"--run {run.path}: {error.strerror}") from None
-    for leftover in run.path.glob(".*.tmp"):
-        leftover.unlink()
-    run.write_settings(settings)
-    if images.skipped:
-        lines = [f"{name}\t{reason}\n" for name, reason in images.skipped]
-        run.skipped.write_text("".join(lines), "utf-8")
-    if not run.reals.is_file():
-        indices, _ = Order(len(images), settings.seed).at(0, min(GRID_IMAGES, len(images)))
-        save_png(grid_of(images.batch(indices)), run.reals)
 
 
 def _smaller(settings: Settings) -> int:

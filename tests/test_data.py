@@ -12,8 +12,9 @@ from conftest import FACES, write_photos
 from PIL import Image
 
 from animegan_cli import data, decoding
-from animegan_cli.data import ImageSet, Order, list_images, normalize, open_images
+from animegan_cli.data import ImageSet, list_images, normalize, open_images
 from animegan_cli.errors import DataError
+from animegan_cli.order import Order
 
 
 def opened(source: Path | None, tmp_path: Path, **options: object) -> ImageSet:

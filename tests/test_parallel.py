@@ -148,6 +148,17 @@ def test_one_line_for_all_processes_where_a_setting_is_wrong(photos: Path, tmp_p
     assert not (tmp_path / "run").exists()
 
 
+def test_one_line_for_all_processes_where_training_diverges(photos: Path, tmp_path: Path) -> None:
+    flags = [*needs("classic"), "--d-lr", 10, "--momentum", 0.99, "--tick-kimg", "0.008"]
+    process = torchrun(
+        tmp_path, "train", "--data", photos, *flags, "--run", "run", "--total-kimg", 4
+    )
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert errors.count("is not finite at step") == 1, errors
+    assert "animegan_cli/" not in errors
+
+
 def test_the_place_of_a_process_is_read_from_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
     assert launched() is ALONE
     place = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "MASTER_ADDR": "a"}

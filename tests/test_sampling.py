@@ -14,7 +14,7 @@ import torch
 from conftest import Cli, error_line
 from PIL import Image
 
-from animegan_cli import pictures, sampling, training_loop
+from animegan_cli import pictures, run_start, sampling, training_loop
 from animegan_cli.checkpoints import NetworkShapes, Snapshot, load_snapshot, save_snapshot
 from animegan_cli.errors import DataError, SnapshotError
 from animegan_cli.sampling import PASS, choose_seeds, count_seeds, draw, latents
@@ -45,7 +45,7 @@ def test_a_snapshot_rebuilds_both_networks(tiny: Make) -> None:
     training_loop.load_state(
         training_loop.RunDir(result.run),
         state,
-        training_loop._open_images(tiny(), training_loop.NullReporter()).digest,
+        run_start.open_training_images(tiny(), training_loop.NullReporter()).digest,
         training_loop.NullReporter(),
     )
     loaded = load_snapshot(result.snapshot)

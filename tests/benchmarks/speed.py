@@ -50,10 +50,11 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from animegan_cli.augment import Draw, augment
-from animegan_cli.data import Order, list_images, normalize, open_images
+from animegan_cli.data import list_images, normalize, open_images
 from animegan_cli.device import choose_device, reuse_freed_memory
 from animegan_cli.networks.projected import Discriminator
 from animegan_cli.objectives import OBJECTIVES, feature_mismatch
+from animegan_cli.order import Order
 from animegan_cli.settings import Settings
 from animegan_cli.sources import Layer, resolve
 from animegan_cli.training_state import TrainingState, new_state
