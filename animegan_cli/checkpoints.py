@@ -180,14 +180,14 @@ def load_optimizer(
     kinds = {key for entry in found.values() for key in entry}
     parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
     for parameter_name, parameter in parameters.items():
-        missing = kinds - found.get(parameter_name, {}).keys()
+        missing = kinds - set(found.get(parameter_name, kinds))
         if missing:
             raise SnapshotError(f"{name} has no {min(missing)} of {parameter_name}")
         for key, tensor in found.get(parameter_name, {}).items():
             if tensor.shape == parameter.shape:  # in the parameter's own memory layout
                 found[parameter_name][key] = torch.empty_like(parameter).copy_(tensor)
     packed = optimizer.state_dict()
-    packed["state"] = {i: found[parameter] for i, parameter in enumerate(parameters) if found}
+    packed["state"] = {i: found[name] for i, name in enumerate(parameters) if name in found}
     optimizer.load_state_dict(packed)
 
 

@@ -145,6 +145,12 @@ class TrainingSettings(Section):
         description="Thousands of images after which match falls, to a quarter at four times as "
         "many; 0 for never.",
     )
+    grow_kimg: float = Field(
+        0.0,
+        ge=0,
+        description="Thousands of images that a new G learns at half of the size first, in half of "
+        "the time each.",
+    )
     augment: float = Field(
         0.0, ge=0, le=1, description="Strength of differentiable augmentation of all that D sees."
     )

@@ -104,8 +104,10 @@ def new_state(settings: Settings, device: torch.device, ranks: Ranks = ALONE) ->
             f"--objective {settings.objective} does not go with --family {settings.family}: "
             "bce goes with classic, the others with projected"
         )
-    if settings.family == "classic" and (settings.match or settings.augment):
-        raise SettingsError("--match and --augment go with --family projected, not with classic")
+    if settings.family == "classic" and (settings.match or settings.augment or settings.grow_kimg):
+        raise SettingsError(
+            "--match, --grow-kimg and --augment go with --family projected, not with classic"
+        )
     if settings.family == "classic" and settings.micro_batch:
         raise SettingsError(
             "--micro-batch goes with --family projected: classic normalises over whole batches; "

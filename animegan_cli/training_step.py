@@ -25,7 +25,8 @@ from animegan_cli.schedules import falling
 from animegan_cli.settings import Settings
 from animegan_cli.training_state import TrainingState
 
-COLORS = 8  # pixels: mean colours over such squares are matched too; features hardly see them
+# Pixels at full size: mean colours over such squares are matched too; features hardly see them.
+COLORS = 8
 EMA_RAMP = 0.05  # of the images seen: an early average must not remember noise
 
 
@@ -103,6 +104,10 @@ def shared_step(
     assert isinstance(D, Discriminator)
     objective = OBJECTIVES[settings.objective]
     learnt = D.heads
+    half = growing(state, settings)
+    colors = COLORS
+    if half:
+        reals, colors = F.avg_pool2d(reals, 2), COLORS // 2
     autocast: AbstractContextManager[object] = (
         nullcontext()
         if state.dtype is torch.float32
@@ -112,7 +117,7 @@ def shared_step(
     # See both batches through the frozen features, augmented alike.
     with autocast:
         with torch.set_grad_enabled(train_G):
-            fakes = state.G(_latents(state, settings, "G"))
+            fakes = state.G(_latents(state, settings, "G"), half)
             fake_features = _features(D, fakes, state, settings, "fakes")
         with torch.no_grad():
             real_features = _features(D, reals, state, settings, "reals")
@@ -143,8 +148,8 @@ def shared_step(
         state.meters.add("loss_G", loss.detach())
         if settings.match:
             mismatch = feature_mismatch(
-                [*real_features, F.avg_pool2d(reals, COLORS)],
-                [*fake_features, F.avg_pool2d(fakes.float(), COLORS)],
+                [*real_features, F.avg_pool2d(reals, colors)],
+                [*fake_features, F.avg_pool2d(fakes.float(), colors)],
                 state.ranks,
             )
             loss = loss + settings.match * falling(state.cur_nimg, settings.match_kimg) * mismatch
@@ -154,6 +159,11 @@ def shared_step(
         state.meters.add("grad_norm_G", gradient_norm(state.G))
         state.G_optimizer.step()
     learnt.requires_grad_(True)
+
+
+def growing(state: TrainingState, settings: Settings) -> bool:
+    """Return whether both networks still see images of half of the size; not after ``init``."""
+    return settings.init is None and state.cur_nimg < settings.grow_kimg * 1000
 
 
 @torch.no_grad()

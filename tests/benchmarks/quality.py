@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=1000)
     options = parser.parse_args()
     given = dict(field.split("=", 1) for field in options.fields)
-    fixed = {"data": options.faces, "run": options.out, "threads": 1, "tick_kimg": 0.5}
+    fixed = {"data": options.faces, "run": options.out, "threads": 1, "tick_kimg": 2}
     settings = resolve([Layer("benchmark", {**given, **fixed})]).settings
     print("minutes  kimg   img/CPU s  frechet  kid     precision  recall  coverage", flush=True)
     budget, spent_scoring = Budget(), 0.0
