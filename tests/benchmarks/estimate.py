@@ -60,7 +60,7 @@ def main() -> None:
     print("| --- " * (4 + len(options.gpus)) + "|")
     for size in options.sizes:
         flags = {"recipe": options.recipe, "size": size, "width": options.width}
-        batch = {"batch_size": options.batch, "g_iter_step": 1}
+        batch = {"batch_size": options.batch, "g_iter_step": 1, "grow_kimg": 0}
         macs, launches = counted(resolve([Layer("estimate", {**flags, **batch})]).settings)
         computing = 2 * macs / (options.peak_tflops * 1e12 * options.sustained)
         launching = launches * options.launch_us * 1e-6

@@ -38,6 +38,20 @@ in rounding were 100 apart at 25 kimg, so only large differences mean something.
 | 294 | 17.7 | 518 | 0.585 | 0.236 | match 1, batch norm in the heads, at most 256 channels |
 | 140 | 7.6 | 826 | 0.229 | 0.064 | match 10 without its bias, batch 64: stopped |
 | 300 | 10 | - | - | - | G from 6 x 6, pixels beside D's first tap: holes, stopped |
+| 450 | 28.0 | 409 | 0.698 | 0.513 | match 4, no augmentation |
+| 900 | 55.0 | 307 | 0.635 | 0.564 | the same run: no nearer, less covered, KID 40 and not 36 |
+| 450 | 23.5 | 452 | 0.604 | 0.366 | match 4, batches of 16 |
+| 450 | 43.0 | 396 | 0.660 | 0.425 | match 4, the first 40 kimg at 48 px, where it sees 98 images/s |
+| 900 | 68.0 | 293 | 0.638 | 0.672 | the same run |
+| 450 | 26.0 | 365 | 0.668 | 0.528 | match 4, both learning rates 8e-4, at 96 px throughout |
+| 900 | 52.5 | 277 | 0.731 | 0.675 | the same run |
+| 1,800 | 105.1 | 228 | 0.765 | 0.810 | the same run |
+| 600 | 54.0 | 313 | 0.685 | 0.584 | **both: 40 kimg at 48 px, 8e-4, match 4 to 128 kimg, then falling** |
+| 1,800 | 124.0 | 220 | 0.727 | 0.752 | the same run |
+| 3,600 | 228.0 | 181 | 0.754 | 0.859 | the same run, recall 0.04 |
+| 600 | 54.0 | 331 | 0.603 | 0.508 | as that run, both learning rates 16e-4 |
+
+Learning rates were 4e-4 where nothing else is said.
 
 The half-life of the averaged G, all in one run of 30 kimg from 208 kimg on: distance 195, 188, 189,
 190 and 190 (KID 17.3, 19.0, 21.1, 21.5 and 21.3) with 2.5, 5, 10, 15 and 20 kimg; G itself 285.

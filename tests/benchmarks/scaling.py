@@ -44,6 +44,7 @@ def rate(options: argparse.Namespace, count: int) -> float:
             command += ["-m", "--"]
         command += ["animegan_cli", "train", "--data", str(options.faces), "--run", folder + "/run"]
         command += ["--recipe", options.recipe, "--batch-size", str(batch), "--g-iter-step", "1"]
+        command += ["--grow-kimg", "0"]
         command += ["--threads", "1", "--device", "cpu", "--quiet", "--state-minutes", "99"]
         command += ["--total-kimg", str(kimg), "--tick-kimg", str(kimg / 3)]
         subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
