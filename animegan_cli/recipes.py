@@ -30,6 +30,7 @@ RECIPES: dict[str, Recipe] = {
             "objective": "hinge",
             "match": 4.0,
             "match_kimg": 128.0,
+            "detail": 0.1,
             "grow_kimg": 40.0,
             "g_optimizer": "adam",
             "d_optimizer": "adam",

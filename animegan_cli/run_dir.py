@@ -53,6 +53,9 @@ class RunDir:
     def read_settings(self) -> dict[str, Any]:
         """Return the settings that the run was started with, flat; empty before the first start.
 
+        A run older than a field goes on without what that field brought: with its plain default,
+        whatever its recipe sets by now.
+
         Raises:
             SnapshotError: if the file is damaged.
         """
@@ -63,7 +66,8 @@ class RunDir:
             flat = {key: value for table in tables.values() for key, value in table.items()}
         except (ValueError, AttributeError) as error:
             raise SnapshotError(f"{self.settings} is damaged: {error}") from None
-        return {key: value for key, value in flat.items() if key in Settings.model_fields}
+        unknown_then = {key: Settings.model_fields[key].default for key in fixed_fields()}
+        return unknown_then | {k: v for k, v in flat.items() if k in Settings.model_fields}
 
     def write_settings(self, settings: Settings) -> None:
         """Write the settings of ``train``, by section."""
@@ -87,7 +91,7 @@ class RunDir:
         differing = [
             f"{field} (run: {then[field]}, now: {now[field]})"
             for field in fixed_fields()
-            if field in then and field != "data" and then[field] != now[field]
+            if field != "data" and then[field] != now[field]
         ]
         if differing:
             raise SettingsError(

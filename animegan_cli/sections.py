@@ -145,6 +145,12 @@ class TrainingSettings(Section):
         description="Thousands of images after which match falls, to a quarter at four times as "
         "many; 0 for never.",
     )
+    detail: float = Field(
+        0.0,
+        ge=0,
+        description="Share of match for the amount of fine detail, which D's features hardly see: "
+        "against hatching.",
+    )
     grow_kimg: float = Field(
         0.0,
         ge=0,

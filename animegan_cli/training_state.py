@@ -104,9 +104,11 @@ def new_state(settings: Settings, device: torch.device, ranks: Ranks = ALONE) ->
             f"--objective {settings.objective} does not go with --family {settings.family}: "
             "bce goes with classic, the others with projected"
         )
-    if settings.family == "classic" and (settings.match or settings.augment or settings.grow_kimg):
+    projected_only = (settings.match, settings.detail, settings.grow_kimg, settings.augment)
+    if settings.family == "classic" and any(projected_only):
         raise SettingsError(
-            "--match, --grow-kimg and --augment go with --family projected, not with classic"
+            "--match, --detail, --grow-kimg and --augment go with --family projected, "
+            "not with classic"
         )
     if settings.family == "classic" and settings.micro_batch:
         raise SettingsError(

@@ -20,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 from animegan_cli.augment import Draw, augment
 from animegan_cli.device import generator, noise
 from animegan_cli.networks.projected import Discriminator
-from animegan_cli.objectives import OBJECTIVES, bce, feature_mismatch
+from animegan_cli.objectives import OBJECTIVES, batch_mismatch, bce
 from animegan_cli.schedules import falling
 from animegan_cli.settings import Settings
 from animegan_cli.training_state import TrainingState
@@ -105,9 +105,8 @@ def shared_step(
     objective = OBJECTIVES[settings.objective]
     learnt = D.heads
     half = growing(state, settings)
-    colors = COLORS
     if half:
-        reals, colors = F.avg_pool2d(reals, 2), COLORS // 2
+        reals = F.avg_pool2d(reals, 2)
     autocast: AbstractContextManager[object] = (
         nullcontext()
         if state.dtype is torch.float32
@@ -147,9 +146,13 @@ def shared_step(
         loss = objective.G(real_logits.detach(), fake_logits)
         state.meters.add("loss_G", loss.detach())
         if settings.match:
-            mismatch = feature_mismatch(
-                [*real_features, F.avg_pool2d(reals, colors)],
-                [*fake_features, F.avg_pool2d(fakes.float(), colors)],
+            mismatch = batch_mismatch(
+                reals,
+                real_features,
+                fakes.float(),
+                fake_features,
+                COLORS >> half,
+                settings.detail,
                 state.ranks,
             )
             loss = loss + settings.match * falling(state.cur_nimg, settings.match_kimg) * mismatch
@@ -168,8 +171,10 @@ def growing(state: TrainingState, settings: Settings) -> bool:
 
 @torch.no_grad()
 def average(G_ema: nn.Module, G: nn.Module, settings: Settings, cur_nimg: int) -> None:
-    """Move the averaged G towards G; the half-life grows with the run to ``ema_kimg``."""
-    half_life = min(settings.ema_kimg * 1000, EMA_RAMP * cur_nimg)
+    """Move the averaged G towards G; a new G's half-life grows with the run to ``ema_kimg``."""
+    half_life = settings.ema_kimg * 1000
+    if settings.init is None:
+        half_life = min(half_life, EMA_RAMP * cur_nimg)
     weight = 1 - 0.5 ** (settings.batch_size / half_life)
     ours, theirs = G_ema.state_dict().values(), G.state_dict().values()
     pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a.is_floating_point()]

@@ -15,7 +15,7 @@ from animegan_cli.checkpoints import NetworkShapes, load_snapshot
 from animegan_cli.device import generator, noise
 from animegan_cli.errors import AnimeganError, SettingsError
 from animegan_cli.networks import lite0, load_frozen, projected
-from animegan_cli.objectives import OBJECTIVES, feature_mismatch
+from animegan_cli.objectives import OBJECTIVES, details, feature_mismatch
 from animegan_cli.recipes import RECIPES
 from animegan_cli.schedules import falling
 from animegan_cli.sections import IMAGE_SIZES
@@ -161,6 +161,23 @@ def test_the_mismatch_is_of_mean_and_spread() -> None:
     assert float(alike) == pytest.approx(1.0, rel=1e-4)
 
 
+def test_hatching_is_seen_where_it_is() -> None:
+    stripes = torch.tensor([1.0, -1.0]).repeat(24)
+    grey, along = torch.zeros(1, 3, 48, 48), stripes.expand(1, 3, 48, 48)
+    checkered = along * stripes[:, None]
+    slow = stripes[:12].repeat_interleave(4).expand(1, 3, 48, 48)
+    found = {
+        name: [float(x.amax()) for x in details(images)]
+        for name, images in {"grey": grey, "along": along, "both": checkered, "slow": slow}.items()
+    }
+    assert found["grey"] == [0, 0, 0, 0]
+    assert found["along"] == pytest.approx([1, 0, 0, 0])
+    assert found["both"] == pytest.approx([0, 1, 0, 0])
+    assert found["slow"][2] > 0.2
+    assert found["slow"][1] == found["slow"][3] == 0
+    assert [x.shape for x in details(grey)] == [(1, 6, 1, 1), (1, 3, 1, 1)] * 2
+
+
 def test_augmentation_does_what_its_numbers_say() -> None:
     images = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
     still = Draw(torch.zeros(3, 3), torch.full((3, 2), 0.5))
@@ -259,12 +276,13 @@ class Reference:
         self.G_optimizer.zero_grad()
         loss_G = objective.G(real_logits.detach(), self.D.judge(fake_features))
         mismatch = torch.zeros(())
-        wanted = [*real_features, F.avg_pool2d(real, side)]
-        found = [*fake_features, F.avg_pool2d(fakes, side)]
-        for a, b in zip(wanted, found, strict=True):
+        wanted = [*real_features, F.avg_pool2d(real, side), *plain_details(real)]
+        found = [*fake_features, F.avg_pool2d(fakes, side), *plain_details(fakes)]
+        for i, (a, b) in enumerate(zip(wanted, found, strict=True)):
             unit = a.std(0).square().mean().sqrt()
-            mismatch = mismatch + ((b.std(0) - a.std(0)) / unit).square().mean()
-            mismatch = mismatch + ((b.mean(0) - a.mean(0)) / unit).square().mean()
+            off = ((b.std(0) - a.std(0)) / unit).square().mean()
+            off = off + ((b.mean(0) - a.mean(0)) / unit).square().mean()
+            mismatch = mismatch + (off if i < 5 else settings.detail * off)
         (loss_G + settings.match * mismatch).backward()
         self.G_optimizer.step()
 
@@ -285,11 +303,29 @@ def plainly_doubled(self: projected.Doubling, x: Tensor) -> Tensor:
     return x
 
 
+def plain_details(images: Tensor) -> list[Tensor]:
+    found, x = [], images
+
+    def along(x: Tensor, axis: int, rough: bool) -> Tensor:
+        a, b, c, d = (x.narrow(axis, i, x.shape[axis] - 3) for i in range(4))
+        every_second = [slice(None)] * 4
+        every_second[axis] = slice(None, None, 2)
+        return ((a - 3 * b + 3 * c - d if rough else a + 3 * b + 3 * c + d) / 8)[*every_second]
+
+    for _ in range(1 if images.shape[2] < 10 else 2):
+        smooth, rough = (along(x, 2, kind) for kind in (False, True))
+        bands = [along(smooth, 3, True), along(rough, 3, False), along(rough, 3, True)]
+        one, other, diagonal = (band.abs().mean((2, 3), keepdim=True) for band in bands)
+        found += [torch.cat([one, other], 1), diagonal]
+        x = along(smooth, 3, False)
+    return found
+
+
 @pytest.mark.parametrize(
     ("objective", "grow_kimg"), [("hinge", 0.0), ("hinge", 0.012), ("relativistic", 0.0)]
 )
 def test_five_steps_equal_the_plain_loop(modern: Make, objective: str, grow_kimg: float) -> None:
-    settings = modern(objective=objective, match_kimg=0.0, grow_kimg=grow_kimg)
+    settings = modern(objective=objective, match_kimg=0.0, grow_kimg=grow_kimg, detail=0.1)
     reference, state = Reference(settings), new_state(settings, CPU)
     for i in range(5):
         losses = reference.step(reals(state) * (1 - i / 9))
@@ -366,6 +402,11 @@ def test_the_average_follows_with_its_half_life(modern: Make) -> None:
     after = early.G.first.weight - early.G_ema.first.weight  # type: ignore[operator, union-attr]
     torch.testing.assert_close(after, gap * 0.5 ** (4 / (EMA_RAMP * 100)), rtol=1e-4, atol=1e-6)
     assert state.drawer is state.G_ema
+    assert early.G_ema is not None
+    before = early.G.first.weight - early.G_ema.first.weight  # type: ignore[operator, union-attr]
+    average(early.G_ema, early.G, modern(ema_kimg=1.0, init="some.safetensors"), 100)
+    after = early.G.first.weight - early.G_ema.first.weight  # type: ignore[operator, union-attr]
+    torch.testing.assert_close(after, before * 0.5 ** (4 / 1000), rtol=1e-4, atol=1e-6)
 
 
 def test_bfloat16_stays_near_float32(modern: Make) -> None:
@@ -403,6 +444,7 @@ def test_an_objective_goes_with_its_networks(modern: Make, tiny: Make) -> None:
         tiny(precision="bf16"),
         tiny(micro_batch=2),
         tiny(grow_kimg=1.0),
+        tiny(detail=0.1),
     ):
         with pytest.raises(SettingsError, match=r"goe?s? with --family projected"):
             new_state(settings, CPU)

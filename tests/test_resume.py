@@ -141,6 +141,18 @@ def test_other_settings_are_refused_by_name(cli: Cli, photos: Path, tmp_path: Pa
     assert cli("train", *flags, "0.016", *free).returncode == 0
 
 
+def test_a_run_older_than_a_setting_goes_on_without_it(cli: Cli, tiny: Make) -> None:
+    settings = tiny()
+    training_loop.train(settings)
+    run = RunDir(settings.run)  # type: ignore[arg-type]
+    tables = json.loads(run.settings.read_text())
+    del tables["training"]["d_lr"]  # the recipe classic sets it by now
+    run.settings.write_text(json.dumps(tables))
+    assert run.read_settings()["d_lr"] == Settings.model_fields["d_lr"].default != settings.d_lr
+    result = cli("train", "--run", run.path, "--total-kimg", "0.04")
+    assert result.returncode == 0, result.stderr
+
+
 def test_other_images_are_refused_and_moved_ones_are_not(
     tiny: Make, photos: Path, tmp_path: Path
 ) -> None:

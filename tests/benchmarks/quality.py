@@ -41,15 +41,19 @@ in rounding were 100 apart at 25 kimg, so only large differences mean something.
 | 450 | 28.0 | 409 | 0.698 | 0.513 | match 4, no augmentation |
 | 900 | 55.0 | 307 | 0.635 | 0.564 | the same run: no nearer, less covered, KID 40 and not 36 |
 | 450 | 23.5 | 452 | 0.604 | 0.366 | match 4, batches of 16 |
-| 450 | 43.0 | 396 | 0.660 | 0.425 | match 4, the first 40 kimg at 48 px, where it sees 98 images/s |
+| 450 | 43.0 | 396 | 0.660 | 0.425 | match 4, the first 40 kimg at 48 px (98 images/s) |
 | 900 | 68.0 | 293 | 0.638 | 0.672 | the same run |
 | 450 | 26.0 | 365 | 0.668 | 0.528 | match 4, both learning rates 8e-4, at 96 px throughout |
 | 900 | 52.5 | 277 | 0.731 | 0.675 | the same run |
 | 1,800 | 105.1 | 228 | 0.765 | 0.810 | the same run |
-| 600 | 54.0 | 313 | 0.685 | 0.584 | **both: 40 kimg at 48 px, 8e-4, match 4 to 128 kimg, then falling** |
+| 600 | 54.0 | 313 | 0.685 | 0.584 | **40 kimg at 48 px, 8e-4, match 4 falling from 128 kimg** |
 | 1,800 | 124.0 | 220 | 0.727 | 0.752 | the same run |
 | 3,600 | 228.0 | 181 | 0.754 | 0.859 | the same run, recall 0.04 |
+| 5,400 | 328.0 | 160 | 0.823 | 0.882 | the same run, recall 0.06; stripes 11 times too strong |
 | 600 | 54.0 | 331 | 0.603 | 0.508 | as that run, both learning rates 16e-4 |
+| 600 | 52.0 | 367 | 0.612 | 0.430 | as that run, and detail 0.1 |
+| 1,800 | 118.0 | 225 | 0.767 | 0.800 | the same run: stripes 3 times too strong, 12 times without |
+| 636 | 34.0 | 217 | 0.702 | 0.723 | from the box (147), detail 1, average of 5 % of 34 kimg: not better |
 
 Learning rates were 4e-4 where nothing else is said.
 

@@ -53,7 +53,7 @@ from animegan_cli.augment import Draw, augment
 from animegan_cli.data import list_images, normalize, open_images
 from animegan_cli.device import choose_device, reuse_freed_memory
 from animegan_cli.networks.projected import Discriminator
-from animegan_cli.objectives import OBJECTIVES, feature_mismatch
+from animegan_cli.objectives import OBJECTIVES, batch_mismatch
 from animegan_cli.order import Order
 from animegan_cli.settings import Settings
 from animegan_cli.sources import Layer, resolve
@@ -378,10 +378,7 @@ def plain_projected(state: TrainingState, reals: Tensor, settings: Settings) -> 
     state.G_optimizer.zero_grad()
     fakes = G(torch.randn(settings.batch_size, settings.z_dim, device=reals.device))
     real_features, fake_features = features(reals), features(fakes)
-    mismatch = feature_mismatch(
-        [*real_features, nn.functional.avg_pool2d(reals, COLORS)],
-        [*fake_features, nn.functional.avg_pool2d(fakes, COLORS)],
-    )
+    mismatch = batch_mismatch(reals, real_features, fakes, fake_features, COLORS, settings.detail)
     loss = objective.G(D.judge(real_features), D.judge(fake_features))
     (loss + settings.match * mismatch).backward()
     state.G_optimizer.step()

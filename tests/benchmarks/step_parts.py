@@ -10,14 +10,13 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from animegan_cli.augment import Draw, augment
 from animegan_cli.device import generator, noise
 from animegan_cli.health import diversity, variety
 from animegan_cli.networks.projected import Discriminator
-from animegan_cli.objectives import OBJECTIVES, bce, feature_mismatch
+from animegan_cli.objectives import OBJECTIVES, batch_mismatch, bce
 from animegan_cli.run_dir import RunDir
 from animegan_cli.run_log import RunLog
 from animegan_cli.sampling import in_passes, to_bytes
@@ -148,9 +147,9 @@ def projected_step(state: TrainingState, settings: Settings, reals: Reals, mark:
     loss = objective.G(real_logits.detach(), fake_logits)
     meters.add("loss_G", loss.detach())
     if settings.match:
-        mismatch = feature_mismatch(
-            [*real_features, F.avg_pool2d(images, COLORS)],
-            [*fake_features, F.avg_pool2d(fakes.float(), COLORS)],
+        drawn = fakes.float()
+        mismatch = batch_mismatch(
+            images, real_features, drawn, fake_features, COLORS, settings.detail
         )
         loss = loss + settings.match * falling(state.cur_nimg, settings.match_kimg) * mismatch
         meters.add("mismatch", mismatch.detach())
