@@ -53,7 +53,7 @@ in rounding were 100 apart at 25 kimg, so only large differences mean something.
 | 600 | 54.0 | 331 | 0.603 | 0.508 | as that run, both learning rates 16e-4 |
 | 600 | 52.0 | 367 | 0.612 | 0.430 | as that run, and detail 0.1 |
 | 1,800 | 118.0 | 225 | 0.767 | 0.800 | the same run: stripes 3 times too strong, 12 times without |
-| 636 | 34.0 | 217 | 0.702 | 0.723 | from the box (147), detail 1, average of 5 % of 34 kimg: not better |
+| 636 | 34.0 | 217 | 0.702 | 0.723 | from the box (147), detail 1, averaged over little |
 
 Learning rates were 4e-4 where nothing else is said.
 
