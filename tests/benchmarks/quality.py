@@ -50,6 +50,7 @@ in rounding were 100 apart at 25 kimg, so only large differences mean something.
 | 1,800 | 124.0 | 220 | 0.727 | 0.752 | the same run |
 | 3,600 | 228.0 | 181 | 0.754 | 0.859 | the same run, recall 0.04 |
 | 5,400 | 328.0 | 160 | 0.823 | 0.882 | the same run, recall 0.06; stripes 11 times too strong |
+| 7,220 | 430.0 | 140 | 0.803 | 0.924 | **the same run, then detail 0.1: stripes 2 times** |
 | 600 | 54.0 | 331 | 0.603 | 0.508 | as that run, both learning rates 16e-4 |
 | 600 | 52.0 | 367 | 0.612 | 0.430 | as that run, and detail 0.1 |
 | 1,800 | 118.0 | 225 | 0.767 | 0.800 | the same run: stripes 3 times too strong, 12 times without |
