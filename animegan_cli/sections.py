@@ -154,8 +154,8 @@ class TrainingSettings(Section):
     grow_kimg: float = Field(
         0.0,
         ge=0,
-        description="Thousands of images that a new G learns at half of the size first, in half of "
-        "the time each.",
+        description="Thousands of images that a new G learns at half of the size first, in about "
+        "half of the time each; a run shorter than that ends with small images, enlarged.",
     )
     augment: float = Field(
         0.0, ge=0, le=1, description="Strength of differentiable augmentation of all that D sees."
