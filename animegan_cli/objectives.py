@@ -3,15 +3,13 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from animegan_cli.moments import Moments, RunningMoments, batch_moments
 from animegan_cli.parallel import ALONE, Ranks
-
-_TINY = 1e-12  # keeps the slope of a square root finite where a feature is constant
 
 
 @dataclass(frozen=True)
@@ -52,22 +50,6 @@ def relativistic_g(real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(real - fake).mean()
 
 
-def feature_mismatch(real: list[Tensor], fake: list[Tensor], ranks: Ranks = ALONE) -> Tensor:
-    """Squared differences of two batches' features in mean and standard deviation, as a scalar.
-
-    For each map ``[N, C, H, W]`` and each place in it, in units of the reals' own spread there,
-    averaged over places and summed over maps; a batch is that of all processes. It tells G what D's
-    logits do not: how far its images should differ from each other (Salimans et al. 2016, arXiv
-    1606.03498, section 3.1, with the second moment of Santos et al. 2019, arXiv 1904.02762).
-    """
-    total = torch.zeros((), device=real[0].device)
-    for wanted, found in zip(_moments(real, ranks), _moments(fake, ranks), strict=True):
-        unit = wanted.std.square().mean().sqrt() + 1e-6
-        total = total + ((found.std - wanted.std) / unit).square().mean()
-        total = total + ((found.mean - wanted.mean) / unit).square().mean()
-    return total
-
-
 def batch_mismatch(
     reals: Tensor,
     real_features: list[Tensor],
@@ -75,20 +57,41 @@ def batch_mismatch(
     fake_features: list[Tensor],
     colors: int,
     detail: float,
+    running: RunningMoments,
     ranks: Ranks = ALONE,
 ) -> Tensor:
     """Return the mismatch of two batches in D's features and in what these hardly see, as a scalar.
 
-    That is mean colours of squares of ``colors`` pixels, and amounts of detail with a weight.
+    That is mean colours of squares of ``colors`` pixels, and amounts of detail with a weight; the
+    moments of all are averaged into ``running``.
     """
-    seen = feature_mismatch(
-        [*real_features, F.avg_pool2d(reals, colors)],
-        [*fake_features, F.avg_pool2d(fakes, colors)],
-        ranks,
-    )
-    if not detail:
-        return seen
-    return seen + detail * feature_mismatch(details(reals), details(fakes), ranks)
+
+    def moments(name: str, images: Tensor, features: list[Tensor]) -> list[Moments]:
+        fine = details(images) if detail else []
+        maps = [*features, F.avg_pool2d(images, colors), *fine]
+        return running.follow(name, batch_moments(maps, ranks))
+
+    real = moments("real", reals, real_features)
+    fake = moments("fake", fakes, fake_features)
+    coarse = len(real_features) + 1
+    seen = moment_mismatch(real[:coarse], fake[:coarse])
+    return seen + detail * moment_mismatch(real[coarse:], fake[coarse:]) if detail else seen
+
+
+def moment_mismatch(real: list[Moments], fake: list[Moments]) -> Tensor:
+    """Squared differences of two distributions' features in mean and deviation, as a scalar.
+
+    For each place of each map, in units of the reals' own spread there, averaged over places and
+    summed over maps. It tells G what D's logits do not: how far its images should differ from each
+    other (Salimans et al. 2016, arXiv 1606.03498, section 3.1, with the second moment of Santos et
+    al. 2019, arXiv 1904.02762).
+    """
+    total = torch.zeros((), device=real[0].mean.device)
+    for wanted, found in zip(real, fake, strict=True):
+        unit = wanted.std.square().mean().sqrt() + 1e-6
+        total = total + ((found.std - wanted.std) / unit).square().mean()
+        total = total + ((found.mean - wanted.mean) / unit).square().mean()
+    return total
 
 
 def details(images: Tensor) -> list[Tensor]:
@@ -113,35 +116,6 @@ def _bands(device: torch.device) -> Tensor:
     pairs = ((smooth, smooth), (smooth, rough), (rough, smooth), (rough, rough))
     bands = torch.stack([torch.outer(*pair) for pair in pairs])[:, None]
     return bands.repeat(3, 1, 1, 1).to(device)
-
-
-class _Moments(NamedTuple):
-    """Of one map over the batch, ``[C, H, W]``."""
-
-    mean: Tensor
-    std: Tensor
-
-
-def _moments(maps: list[Tensor], ranks: Ranks) -> list[_Moments]:
-    """Return mean and standard deviation over the batch; ``std`` takes four times as long."""
-    wide = [x.float() for x in maps]
-    n = len(wide[0]) * ranks.count
-    means = _totals([x.sum(0) / n for x in wide], ranks)
-    squares = [(x - mean).square().sum(0) for x, mean in zip(wide, means, strict=True)]
-    return [
-        _Moments(mean, (square / (n - 1) + _TINY).sqrt())
-        for mean, square in zip(means, _totals(squares, ranks), strict=True)
-    ]
-
-
-def _totals(maps: list[Tensor], ranks: Ranks) -> list[Tensor]:
-    """Return the sums of maps over all processes, exchanged as one vector."""
-    if ranks.count == 1:
-        return maps
-    rows = [x.permute(1, 2, 0) for x in maps]  # the memory order of what they are compared with
-    sums = ranks.total(torch.cat([x.flatten() for x in rows]))
-    parts = sums.split([x.numel() for x in rows])
-    return [part.view(x.shape).permute(2, 0, 1) for part, x in zip(parts, rows, strict=True)]
 
 
 OBJECTIVES = {

@@ -130,6 +130,12 @@ class TrainingSettings(Section):
     g_optimizer: Literal["adam", "sgd"] = Field("adam", description="Optimizer of G.")
     d_optimizer: Literal["adam", "sgd"] = Field("sgd", description="Optimizer of D.")
     g_lr: float = Field(2e-4, gt=0, le=10, description="Learning rate of G.")
+    g_lr_kimg: float = Field(
+        0.0,
+        ge=0,
+        description="Thousands of images after which G's learning rate falls, to a quarter at four "
+        "times as many; 0 for never.",
+    )
     d_lr: float = Field(2e-4, gt=0, le=10, description="Learning rate of D.")
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's first decay rate.")
     beta2: float = Field(0.999, ge=0, lt=1, description="Adam's second decay rate.")
@@ -144,6 +150,13 @@ class TrainingSettings(Section):
         ge=0,
         description="Thousands of images after which match falls, to a quarter at four times as "
         "many; 0 for never.",
+    )
+    match_beta: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share that stays of the matched mean and spread at each batch: an average of "
+        "many, where those of one batch are mostly chance; 0 for one.",
     )
     detail: float = Field(
         0.0,

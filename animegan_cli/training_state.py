@@ -13,6 +13,7 @@ from animegan_cli.checkpoints import NetworkShapes
 from animegan_cli.device import can_compile, choose_precision, derived_seed
 from animegan_cli.errors import DataError, DivergedError, SettingsError, SnapshotError
 from animegan_cli.meters import Meters
+from animegan_cli.moments import RunningMoments
 from animegan_cli.networks import load_frozen, seen_through
 from animegan_cli.parallel import ALONE, Ranks, share_batch_statistics
 from animegan_cli.reporting import Reporter
@@ -20,6 +21,7 @@ from animegan_cli.run_dir import RunDir
 from animegan_cli.settings import Settings
 
 KEPT_STATES = 2
+PROJECTED_ONLY = ("match", "match_kimg", "match_beta", "detail", "grow_kimg", "augment")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class TrainingState:
     dtype: torch.dtype = torch.float32
     ranks: Ranks = ALONE
     meters: Meters = field(default_factory=Meters)
+    moments: RunningMoments = field(default_factory=RunningMoments)
     cur_nimg: int = 0
     elapsed_sec: float = 0.0
     best: Best | None = None
@@ -104,12 +107,11 @@ def new_state(settings: Settings, device: torch.device, ranks: Ranks = ALONE) ->
             f"--objective {settings.objective} does not go with --family {settings.family}: "
             "bce goes with classic, the others with projected"
         )
-    projected_only = (settings.match, settings.detail, settings.grow_kimg, settings.augment)
-    if settings.family == "classic" and any(projected_only):
-        raise SettingsError(
-            "--match, --detail, --grow-kimg and --augment go with --family projected, "
-            "not with classic"
-        )
+    if settings.family == "classic":
+        for name in PROJECTED_ONLY:
+            if getattr(settings, name):
+                flag = name.replace("_", "-")
+                raise SettingsError(f"--{flag} goes with --family projected, not with classic")
     if settings.family == "classic" and settings.micro_batch:
         raise SettingsError(
             "--micro-batch goes with --family projected: classic normalises over whole batches; "
@@ -148,6 +150,7 @@ def new_state(settings: Settings, device: torch.device, ranks: Ranks = ALONE) ->
         G_ema=copy.deepcopy(G).eval().requires_grad_(False) if settings.ema_kimg else None,
         dtype=choose_precision(settings.precision, device),
         ranks=ranks,
+        moments=RunningMoments(settings.match_beta),
     )
 
 
@@ -192,6 +195,7 @@ def save_state(run: RunDir, state: TrainingState, settings: Settings, data_diges
         **checkpoints.optimizer_tensors("G_optimizer", state.G, state.G_optimizer),
         **checkpoints.optimizer_tensors("D_optimizer", state.D, state.D_optimizer),
         **state.meters.tensors(),
+        **state.moments.tensors(),
     }
     about = {
         "cur_nimg": state.cur_nimg,
@@ -228,6 +232,7 @@ def load_state(run: RunDir, state: TrainingState, data_digest: str, reporter: Re
         checkpoints.load_optimizer("G_optimizer", state.G, state.G_optimizer, tensors)
         checkpoints.load_optimizer("D_optimizer", state.D, state.D_optimizer, tensors)
         state.meters.load(tensors, state.device)
+        state.moments.load(tensors, state.device)
         state.cur_nimg = about["cur_nimg"]
         state.elapsed_sec = about["elapsed_sec"]
         state.best = Best(**about["best"]) if about.get("best") else None

@@ -8,6 +8,7 @@ discriminator has no batch statistics and its features do not learn, so that bot
 batch of fakes and one pass through the frozen features.
 """
 
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
@@ -90,9 +91,7 @@ def generator_step(state: TrainingState, settings: Settings) -> None:
     loss = bce(state.D(state.G(_latents(state, settings, "G"))), settings.real_label)
     loss.backward()
     state.D.requires_grad_(True)
-    state.ranks.average_gradients(state.G)
-    state.meters.add("grad_norm_G", gradient_norm(state.G))
-    state.G_optimizer.step()
+    update_G(state, settings)
     state.meters.add("loss_G", loss.detach())
 
 
@@ -153,20 +152,34 @@ def shared_step(
                 fake_features,
                 COLORS >> half,
                 settings.detail,
+                state.moments,
                 state.ranks,
             )
-            loss = loss + settings.match * falling(state.cur_nimg, settings.match_kimg) * mismatch
+            share = falling(seen(state, settings), settings.match_kimg)
+            loss = loss + settings.match * share * mismatch
             state.meters.add("mismatch", mismatch.detach())
         loss.backward()
-        state.ranks.average_gradients(state.G)
-        state.meters.add("grad_norm_G", gradient_norm(state.G))
-        state.G_optimizer.step()
+        update_G(state, settings)
     learnt.requires_grad_(True)
 
 
+def update_G(state: TrainingState, settings: Settings) -> None:
+    """Move G by its gradients, at the learning rate of this moment."""
+    state.ranks.average_gradients(state.G)
+    state.meters.add("grad_norm_G", gradient_norm(state.G))
+    for group in state.G_optimizer.param_groups:
+        group["lr"] = settings.g_lr * falling(seen(state, settings), settings.g_lr_kimg)
+    state.G_optimizer.step()
+
+
 def growing(state: TrainingState, settings: Settings) -> bool:
-    """Return whether both networks still see images of half of the size; not after ``init``."""
-    return settings.init is None and state.cur_nimg < settings.grow_kimg * 1000
+    """Return whether both networks still see images of half of the size."""
+    return seen(state, settings) < settings.grow_kimg * 1000
+
+
+def seen(state: TrainingState, settings: Settings) -> float:
+    """Return images seen, as schedules count; ``init`` begins where they all have ended."""
+    return state.cur_nimg if settings.init is None else math.inf
 
 
 @torch.no_grad()

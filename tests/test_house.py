@@ -39,6 +39,7 @@ LAYERS = [
         "schedules",
         "objectives",
         "meters",
+        "moments",
         "health",
     },
     {"run_dir", "checkpoints", "lineage", "metrics"},

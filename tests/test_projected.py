@@ -14,8 +14,10 @@ from animegan_cli.augment import BRIGHTNESS, Draw, augment
 from animegan_cli.checkpoints import NetworkShapes, load_snapshot
 from animegan_cli.device import generator, noise
 from animegan_cli.errors import AnimeganError, SettingsError
+from animegan_cli.moments import Moments, RunningMoments, batch_moments
 from animegan_cli.networks import lite0, load_frozen, projected
-from animegan_cli.objectives import OBJECTIVES, details, feature_mismatch
+from animegan_cli.objectives import OBJECTIVES, details, moment_mismatch
+from animegan_cli.parallel import ALONE
 from animegan_cli.recipes import RECIPES
 from animegan_cli.schedules import falling
 from animegan_cli.sections import IMAGE_SIZES
@@ -154,11 +156,52 @@ def test_objectives_have_known_values() -> None:
 def test_the_mismatch_is_of_mean_and_spread() -> None:
     real = torch.randn(64, 2, 3, 3, generator=torch.Generator().manual_seed(2))
     unit = real.std(0).square().mean().sqrt()
-    assert float(feature_mismatch([real], [real])) == 0
-    moved = feature_mismatch([real, real], [real + 2, real])
-    assert float(moved) == pytest.approx(float((2 / unit) ** 2), rel=1e-4)
-    alike = feature_mismatch([real], [real.mean(0, keepdim=True).expand_as(real)])
-    assert float(alike) == pytest.approx(1.0, rel=1e-4)
+
+    def mismatch(*fakes: Tensor) -> float:
+        wanted = batch_moments([real] * len(fakes), ALONE)
+        return float(moment_mismatch(wanted, batch_moments(list(fakes), ALONE)))
+
+    assert mismatch(real) == 0
+    assert mismatch(real + 2, real) == pytest.approx(float((2 / unit) ** 2), rel=1e-4)
+    assert mismatch(real.mean(0, keepdim=True).expand_as(real)) == pytest.approx(1.0, rel=1e-4)
+
+
+def test_running_moments_are_averages_with_the_gradients_of_the_batch() -> None:
+    running = RunningMoments(0.75)
+    batches = [torch.full((1, 2, 2), float(x)) for x in (1, 3, 5, 7, 9)]
+    averages = [float(running.follow("a", [Moments(x, 2 * x)])[0].mean[0, 0, 0]) for x in batches]
+    assert averages == [1, 2, 3, 4, 0.75 * 4 + 0.25 * 9]  # a plain mean, until a quarter is less
+    own = batches[0].clone().requires_grad_()
+    (followed,) = running.follow("a", [Moments(own, 2 * own)])
+    torch.testing.assert_close(followed.std.detach(), 2 * followed.mean.detach())
+    followed.mean.square().sum().backward()
+    torch.testing.assert_close(own.grad, 2 * followed.mean.detach())
+    larger = Moments(torch.ones(1, 4, 4), torch.ones(1, 4, 4))
+    assert torch.equal(running.follow("a", [larger])[0].mean, larger.mean)
+    again = RunningMoments(0.75)
+    again.load({name: tensor.clone() for name, tensor in running.tensors().items()}, CPU)
+    smaller = Moments(*(x / 2 for x in larger))
+    assert torch.equal(again.follow("a", [smaller])[0].std, running.follow("a", [smaller])[0].std)
+    assert again.tensors().keys() == running.tensors().keys()
+
+
+def test_averaged_moments_do_not_ask_for_images_that_differ_less() -> None:
+    """The slope of the mismatch at fakes as varied as the reals, for their spread."""
+
+    def slope(beta: float) -> float:
+        random, running, found = torch.Generator().manual_seed(1), RunningMoments(beta), []
+        for _ in range(400):
+            spread = torch.ones((), requires_grad=True)
+            real, fake = (torch.randn(8, 64, 1, 1, generator=random) for _ in range(2))
+            pair = {"real": real, "fake": spread * fake}
+            moments = [running.follow(k, batch_moments([x], ALONE)) for k, x in pair.items()]
+            moment_mismatch(*moments).backward()  # type: ignore[no-untyped-call]
+            assert spread.grad is not None
+            found.append(float(spread.grad))
+        return sum(found[40:]) / len(found[40:])
+
+    assert slope(0.0) > 0.3
+    assert abs(slope(0.9)) < 0.05
 
 
 def test_hatching_is_seen_where_it_is() -> None:
@@ -251,12 +294,28 @@ class Reference:
         self.G_optimizer = torch.optim.Adam(self.G.parameters(), **adam)
         self.D_optimizer = torch.optim.Adam(self.D.heads.parameters(), **adam)
         self.settings, self.seen = settings, 0
+        self.history: dict[int, list[tuple[Tensor, ...]]] = {}
 
     def features(self, images: Tensor, purpose: str) -> list[Tensor]:
         numbers = generator(self.settings.seed, "augment", purpose, self.seen)
         draw = Draw.from_uniform(torch.rand(4, 5, generator=numbers))
         found: list[Tensor] = self.D.features(augment(images, draw, self.settings.augment))
         return found
+
+    def averaged(self, key: int, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and deviation, as averages over batches whose slope is that of the batch."""
+        history = self.history.setdefault(key, [])
+        if history and history[-1][0].shape != maps.shape[1:]:
+            history.clear()
+        own = (maps.mean(0), maps.std(0))
+        history.append(tuple(x.detach() for x in own))
+        found = history[0]
+        for i, batch in enumerate(history[1:], 2):
+            weight = max(1 - self.settings.match_beta, 1 / i)
+            pairs = zip(found, batch, strict=True)
+            found = tuple((1 - weight) * old + weight * new for old, new in pairs)
+        mean, std = (a + own - own.detach() for a, own in zip(found, own, strict=True))
+        return mean, std
 
     def step(self, real: Tensor) -> tuple[float, float]:
         settings, objective = self.settings, OBJECTIVES[self.settings.objective]
@@ -279,9 +338,10 @@ class Reference:
         wanted = [*real_features, F.avg_pool2d(real, side), *plain_details(real)]
         found = [*fake_features, F.avg_pool2d(fakes, side), *plain_details(fakes)]
         for i, (a, b) in enumerate(zip(wanted, found, strict=True)):
-            unit = a.std(0).square().mean().sqrt()
-            off = ((b.std(0) - a.std(0)) / unit).square().mean()
-            off = off + ((b.mean(0) - a.mean(0)) / unit).square().mean()
+            (mean, std), (wanted_mean, wanted_std) = self.averaged(i, b), self.averaged(~i, a)
+            unit = wanted_std.square().mean().sqrt()
+            off = ((std - wanted_std) / unit).square().mean()
+            off = off + ((mean - wanted_mean) / unit).square().mean()
             mismatch = mismatch + (off if i < 5 else settings.detail * off)
         (loss_G + settings.match * mismatch).backward()
         self.G_optimizer.step()
@@ -434,6 +494,25 @@ def test_the_weight_of_matching_falls_with_images_seen(modern: Make) -> None:
     assert gradients[0] == pytest.approx(gradients[1], rel=1e-4)
 
 
+def test_the_learning_rate_of_G_falls(modern: Make) -> None:
+    weights = []
+    for g_lr, g_lr_kimg in ((0.008, 0.002), (0.004, 0.0)):
+        settings = modern(g_lr=g_lr, g_lr_kimg=g_lr_kimg)
+        state = new_state(settings, CPU)
+        state.cur_nimg = 4  # twice g_lr_kimg: half of the rate
+        train_step(state, settings, lambda s=state: reals(s))  # type: ignore[misc]
+        weights.append(state.network_tensors())
+    assert all(torch.equal(weights[0][name], tensor) for name, tensor in weights[1].items())
+    (group,) = state.D_optimizer.param_groups
+    assert group["lr"] == settings.d_lr
+    snapshot = train(modern(total_kimg=0.004)).snapshot
+    settings = modern(g_lr=0.008, g_lr_kimg=1.0, init=snapshot)
+    state = new_state(settings, CPU)
+    train_step(state, settings, lambda: reals(state))
+    (group,) = state.G_optimizer.param_groups
+    assert group["lr"] == 0.008 / 4  # a start from a snapshot has its beginnings behind it
+
+
 def test_an_objective_goes_with_its_networks(modern: Make, tiny: Make) -> None:
     for settings in (modern(objective="bce"), tiny(objective="hinge")):
         with pytest.raises(SettingsError, match="does not go with --family"):
@@ -445,6 +524,8 @@ def test_an_objective_goes_with_its_networks(modern: Make, tiny: Make) -> None:
         tiny(micro_batch=2),
         tiny(grow_kimg=1.0),
         tiny(detail=0.1),
+        tiny(match_kimg=1.0),
+        tiny(match_beta=0.5),
     ):
         with pytest.raises(SettingsError, match=r"goe?s? with --family projected"):
             new_state(settings, CPU)

@@ -378,7 +378,9 @@ def plain_projected(state: TrainingState, reals: Tensor, settings: Settings) -> 
     state.G_optimizer.zero_grad()
     fakes = G(torch.randn(settings.batch_size, settings.z_dim, device=reals.device))
     real_features, fake_features = features(reals), features(fakes)
-    mismatch = batch_mismatch(reals, real_features, fakes, fake_features, COLORS, settings.detail)
+    mismatch = batch_mismatch(
+        reals, real_features, fakes, fake_features, COLORS, settings.detail, state.moments
+    )
     loss = objective.G(D.judge(real_features), D.judge(fake_features))
     (loss + settings.match * mismatch).backward()
     state.G_optimizer.step()

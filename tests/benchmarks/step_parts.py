@@ -149,7 +149,7 @@ def projected_step(state: TrainingState, settings: Settings, reals: Reals, mark:
     if settings.match:
         drawn = fakes.float()
         mismatch = batch_mismatch(
-            images, real_features, drawn, fake_features, COLORS, settings.detail
+            images, real_features, drawn, fake_features, COLORS, settings.detail, state.moments
         )
         loss = loss + settings.match * falling(state.cur_nimg, settings.match_kimg) * mismatch
         meters.add("mismatch", mismatch.detach())
