@@ -53,7 +53,7 @@ def train_step(state: TrainingState, settings: Settings, reals: Callable[[], Ten
             generator_step(state, settings)
     state.cur_nimg += settings.batch_size
     if state.G_ema is not None:
-        average(state.G_ema, state.G, settings, state.cur_nimg)
+        average(state.G_ema, state.G, settings, seen(state, settings))
 
 
 def discriminator_step(state: TrainingState, settings: Settings, reals: Tensor) -> None:
@@ -183,11 +183,9 @@ def seen(state: TrainingState, settings: Settings) -> float:
 
 
 @torch.no_grad()
-def average(G_ema: nn.Module, G: nn.Module, settings: Settings, cur_nimg: int) -> None:
-    """Move the averaged G towards G; a new G's half-life grows with the run to ``ema_kimg``."""
-    half_life = settings.ema_kimg * 1000
-    if settings.init is None:
-        half_life = min(half_life, EMA_RAMP * cur_nimg)
+def average(G_ema: nn.Module, G: nn.Module, settings: Settings, images: float) -> None:
+    """Move the averaged G towards G; its half-life grows with images seen to ``ema_kimg``."""
+    half_life = min(settings.ema_kimg * 1000, EMA_RAMP * images)
     weight = 1 - 0.5 ** (settings.batch_size / half_life)
     ours, theirs = G_ema.state_dict().values(), G.state_dict().values()
     pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a.is_floating_point()]

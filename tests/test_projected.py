@@ -464,7 +464,9 @@ def test_the_average_follows_with_its_half_life(modern: Make) -> None:
     assert state.drawer is state.G_ema
     assert early.G_ema is not None
     before = early.G.first.weight - early.G_ema.first.weight  # type: ignore[operator, union-attr]
-    average(early.G_ema, early.G, modern(ema_kimg=1.0, init="some.safetensors"), 100)
+    early.cur_nimg = 100
+    started = modern(ema_kimg=1.0, init="some.safetensors")
+    average(early.G_ema, early.G, started, training_step.seen(early, started))
     after = early.G.first.weight - early.G_ema.first.weight  # type: ignore[operator, union-attr]
     torch.testing.assert_close(after, before * 0.5 ** (4 / 1000), rtol=1e-4, atol=1e-6)
 

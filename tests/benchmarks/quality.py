@@ -58,17 +58,18 @@ in rounding were 100 apart at 25 kimg, so only large differences mean something.
 | 600 | 52.0 | 334 | 0.640 | 0.622 | detail 0.1, and moments averaged with 0.9 over batches |
 | 1,800 | 118.0 | 220 | 0.697 | 0.728 | the same run: cleaner faces, like each other |
 | 3,600 | 214.0 | 166 | 0.777 | 0.892 | the same run, recall 0.04; at 200 kimg 179 |
-| 3,660 | 230.0 | 150 | 0.710 | 0.855 | that run, G at 3e-4 from 147 kimg on; at 200 kimg 161 |
+| 3,660 | 230.0 | 150 | 0.710 | 0.855 | that run, G at 3e-4 from 147 on, recall 0.10; at 200 161 |
 | 5,400 | 324.0 | 139 | 0.742 | 0.863 | the same run, recall 0.13; G itself 206 |
 | 7,260 | 424.0 | 130 | 0.724 | 0.883 | **the same run, G at 2e-4 from 324 kimg on, recall 0.19** |
 | 1,260 | 500.0 | 139 | 0.794 | 0.947 | the run of 140 at 430 kimg, 70 kimg on: recall 0.08 |
-| 1,260 | 500.0 | 147 | 0.806 | 0.921 | the same, moments averaged with 0.9 from 430 kimg on |
+| 1,260 | 500.0 | 147 | 0.806 | 0.921 | the same, moments averaged from 430 kimg on, recall 0.07 |
 | 600 | 50.0 | 367 | 0.612 | 0.489 | moments averaged, G at 3e-4 from the start: later |
 | 600 | 50.0 | 328 | 0.600 | 0.577 | **moments averaged, G at 8e-4, falling from 64 kimg** |
 | 1,800 | 114.0 | 199 | 0.698 | 0.805 | **the same run** |
 | 3,600 | 214.0 | 158 | 0.719 | 0.830 | **the same run, recall 0.09** |
 
 Learning rates were 4e-4 above the first 8e-4, and 8e-4 below it, where nothing else is said.
+A setting that changed within a run was changed by hand in the ``settings.json`` of a copy of it.
 
 Why G slows down: at 147 kimg of the run of averaged moments the hinge loss of D was 1.50, and 0.62
 when its heads went on for 72 steps while G stood still; at 2e-4 and at 3e-3 nearly as at 8e-4, and
