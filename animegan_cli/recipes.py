@@ -31,6 +31,7 @@ RECIPES: dict[str, Recipe] = {
             "match": 4.0,
             "match_kimg": 128.0,
             "match_beta": 0.9,
+            "covariance": 0.25,
             "detail": 0.1,
             "grow_kimg": 40.0,
             "g_optimizer": "adam",

@@ -158,6 +158,12 @@ class TrainingSettings(Section):
         description="Share that stays of the matched mean and spread at each batch: an average of "
         "many, where those of one batch are mostly chance; 0 for one.",
     )
+    covariance: float = Field(
+        0.0,
+        ge=0,
+        description="Share of match for how those features vary together; its average is over "
+        "five times as many batches.",
+    )
     detail: float = Field(
         0.0,
         ge=0,

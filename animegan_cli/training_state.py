@@ -12,8 +12,8 @@ from animegan_cli import checkpoints
 from animegan_cli.checkpoints import NetworkShapes
 from animegan_cli.device import can_compile, choose_precision, derived_seed
 from animegan_cli.errors import DataError, DivergedError, SettingsError, SnapshotError
+from animegan_cli.matching import Matching
 from animegan_cli.meters import Meters
-from animegan_cli.moments import RunningMoments
 from animegan_cli.networks import load_frozen, seen_through
 from animegan_cli.parallel import ALONE, Ranks, share_batch_statistics
 from animegan_cli.reporting import Reporter
@@ -21,7 +21,15 @@ from animegan_cli.run_dir import RunDir
 from animegan_cli.settings import Settings
 
 KEPT_STATES = 2
-PROJECTED_ONLY = ("match", "match_kimg", "match_beta", "detail", "grow_kimg", "augment")
+PROJECTED_ONLY = (
+    "match",
+    "match_kimg",
+    "match_beta",
+    "covariance",
+    "detail",
+    "grow_kimg",
+    "augment",
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ class TrainingState:
     dtype: torch.dtype = torch.float32
     ranks: Ranks = ALONE
     meters: Meters = field(default_factory=Meters)
-    moments: RunningMoments = field(default_factory=RunningMoments)
+    matching: Matching = field(default_factory=Matching)
     cur_nimg: int = 0
     elapsed_sec: float = 0.0
     best: Best | None = None
@@ -150,7 +158,7 @@ def new_state(settings: Settings, device: torch.device, ranks: Ranks = ALONE) ->
         G_ema=copy.deepcopy(G).eval().requires_grad_(False) if settings.ema_kimg else None,
         dtype=choose_precision(settings.precision, device),
         ranks=ranks,
-        moments=RunningMoments(settings.match_beta),
+        matching=Matching(settings.match_beta, settings.covariance, settings.detail),
     )
 
 
@@ -195,7 +203,7 @@ def save_state(run: RunDir, state: TrainingState, settings: Settings, data_diges
         **checkpoints.optimizer_tensors("G_optimizer", state.G, state.G_optimizer),
         **checkpoints.optimizer_tensors("D_optimizer", state.D, state.D_optimizer),
         **state.meters.tensors(),
-        **state.moments.tensors(),
+        **state.matching.tensors(),
     }
     about = {
         "cur_nimg": state.cur_nimg,
@@ -232,7 +240,7 @@ def load_state(run: RunDir, state: TrainingState, data_digest: str, reporter: Re
         checkpoints.load_optimizer("G_optimizer", state.G, state.G_optimizer, tensors)
         checkpoints.load_optimizer("D_optimizer", state.D, state.D_optimizer, tensors)
         state.meters.load(tensors, state.device)
-        state.moments.load(tensors, state.device)
+        state.matching.load(tensors, state.device)
         state.cur_nimg = about["cur_nimg"]
         state.elapsed_sec = about["elapsed_sec"]
         state.best = Best(**about["best"]) if about.get("best") else None

@@ -21,13 +21,11 @@ from torch.utils.checkpoint import checkpoint
 from animegan_cli.augment import Draw, augment
 from animegan_cli.device import generator, noise
 from animegan_cli.networks.projected import Discriminator
-from animegan_cli.objectives import OBJECTIVES, batch_mismatch, bce
+from animegan_cli.objectives import OBJECTIVES, bce
 from animegan_cli.schedules import falling
 from animegan_cli.settings import Settings
 from animegan_cli.training_state import TrainingState
 
-# Pixels at full size: mean colours over such squares are matched too; features hardly see them.
-COLORS = 8
 EMA_RAMP = 0.05  # of the images seen: an early average must not remember noise
 
 
@@ -117,15 +115,17 @@ def shared_step(
         with torch.set_grad_enabled(train_G):
             fakes = state.G(_latents(state, settings, "G"), half)
             fake_features = _features(D, fakes, state, settings, "fakes")
+            mixed = D.mixing(fake_features)
         with torch.no_grad():
             real_features = _features(D, reals, state, settings, "reals")
+            real_mixed = D.mixing(real_features)
 
     # D: real up, generated down; no gradient reaches G.
     state.D_optimizer.zero_grad()
     learnt.requires_grad_(train_D)
     with autocast:
-        real_logits = D.judge(real_features)
-        fake_logits = D.judge([x.detach() for x in fake_features])
+        real_logits = D.judge(real_mixed)
+        fake_logits = D.judge([x.detach() for x in mixed])
     if train_D:
         loss = objective.D(real_logits, fake_logits)
         loss.backward()
@@ -141,19 +141,12 @@ def shared_step(
     if train_G:
         state.G_optimizer.zero_grad()
         with autocast:
-            fake_logits = D.judge(fake_features)
+            fake_logits = D.judge(mixed)
         loss = objective.G(real_logits.detach(), fake_logits)
         state.meters.add("loss_G", loss.detach())
         if settings.match:
-            mismatch = batch_mismatch(
-                reals,
-                real_features,
-                fakes.float(),
-                fake_features,
-                COLORS >> half,
-                settings.detail,
-                state.moments,
-                state.ranks,
+            mismatch = state.matching.mismatch(
+                reals, real_features, fakes.float(), fake_features, half, state.ranks
             )
             share = falling(seen(state, settings), settings.match_kimg)
             loss = loss + settings.match * share * mismatch

@@ -39,7 +39,7 @@ LAYERS = [
         "schedules",
         "objectives",
         "meters",
-        "moments",
+        "matching",
         "health",
     },
     {"run_dir", "checkpoints", "lineage", "metrics"},

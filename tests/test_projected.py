@@ -14,10 +14,8 @@ from animegan_cli.augment import BRIGHTNESS, Draw, augment
 from animegan_cli.checkpoints import NetworkShapes, load_snapshot
 from animegan_cli.device import generator, noise
 from animegan_cli.errors import AnimeganError, SettingsError
-from animegan_cli.moments import Moments, RunningMoments, batch_moments
 from animegan_cli.networks import lite0, load_frozen, projected
-from animegan_cli.objectives import OBJECTIVES, details, moment_mismatch
-from animegan_cli.parallel import ALONE
+from animegan_cli.objectives import OBJECTIVES
 from animegan_cli.recipes import RECIPES
 from animegan_cli.schedules import falling
 from animegan_cli.sections import IMAGE_SIZES
@@ -61,10 +59,10 @@ def test_every_size(size: int) -> None:
     images = G(torch.empty(2, 128, device="meta"))
     assert images.shape == (2, 3, size, size)
     assert D(images).shape == (2,)
-    assert D.judge(D.features(images)).shape == (2, 4)  # type: ignore[operator]
+    assert D.judge(D.mixing(D.features(images))).shape == (2, 4)  # type: ignore[operator]
     small = G(torch.empty(2, 128, device="meta"), half=True)
     assert small.shape == (2, 3, size // 2, size // 2)
-    assert D.judge(D.features(small)).shape == (2, 4)  # type: ignore[operator]
+    assert D.judge(D.mixing(D.features(small))).shape == (2, 4)  # type: ignore[operator]
 
 
 def test_a_grown_image_begins_as_the_small_one() -> None:
@@ -153,74 +151,6 @@ def test_objectives_have_known_values() -> None:
     assert float(relativistic.G(fake, real)) == pytest.approx(float(wanted))
 
 
-def test_the_mismatch_is_of_mean_and_spread() -> None:
-    real = torch.randn(64, 2, 3, 3, generator=torch.Generator().manual_seed(2))
-    unit = real.std(0).square().mean().sqrt()
-
-    def mismatch(*fakes: Tensor) -> float:
-        wanted = batch_moments([real] * len(fakes), ALONE)
-        return float(moment_mismatch(wanted, batch_moments(list(fakes), ALONE)))
-
-    assert mismatch(real) == 0
-    assert mismatch(real + 2, real) == pytest.approx(float((2 / unit) ** 2), rel=1e-4)
-    assert mismatch(real.mean(0, keepdim=True).expand_as(real)) == pytest.approx(1.0, rel=1e-4)
-
-
-def test_running_moments_are_averages_with_the_gradients_of_the_batch() -> None:
-    running = RunningMoments(0.75)
-    batches = [torch.full((1, 2, 2), float(x)) for x in (1, 3, 5, 7, 9)]
-    averages = [float(running.follow("a", [Moments(x, 2 * x)])[0].mean[0, 0, 0]) for x in batches]
-    assert averages == [1, 2, 3, 4, 0.75 * 4 + 0.25 * 9]  # a plain mean, until a quarter is less
-    own = batches[0].clone().requires_grad_()
-    (followed,) = running.follow("a", [Moments(own, 2 * own)])
-    torch.testing.assert_close(followed.std.detach(), 2 * followed.mean.detach())
-    followed.mean.square().sum().backward()
-    torch.testing.assert_close(own.grad, 2 * followed.mean.detach())
-    larger = Moments(torch.ones(1, 4, 4), torch.ones(1, 4, 4))
-    assert torch.equal(running.follow("a", [larger])[0].mean, larger.mean)
-    again = RunningMoments(0.75)
-    again.load({name: tensor.clone() for name, tensor in running.tensors().items()}, CPU)
-    smaller = Moments(*(x / 2 for x in larger))
-    assert torch.equal(again.follow("a", [smaller])[0].std, running.follow("a", [smaller])[0].std)
-    assert again.tensors().keys() == running.tensors().keys()
-
-
-def test_averaged_moments_do_not_ask_for_images_that_differ_less() -> None:
-    """The slope of the mismatch at fakes as varied as the reals, for their spread."""
-
-    def slope(beta: float) -> float:
-        random, running, found = torch.Generator().manual_seed(1), RunningMoments(beta), []
-        for _ in range(400):
-            spread = torch.ones((), requires_grad=True)
-            real, fake = (torch.randn(8, 64, 1, 1, generator=random) for _ in range(2))
-            pair = {"real": real, "fake": spread * fake}
-            moments = [running.follow(k, batch_moments([x], ALONE)) for k, x in pair.items()]
-            moment_mismatch(*moments).backward()  # type: ignore[no-untyped-call]
-            assert spread.grad is not None
-            found.append(float(spread.grad))
-        return sum(found[40:]) / len(found[40:])
-
-    assert slope(0.0) > 0.3
-    assert abs(slope(0.9)) < 0.05
-
-
-def test_hatching_is_seen_where_it_is() -> None:
-    stripes = torch.tensor([1.0, -1.0]).repeat(24)
-    grey, along = torch.zeros(1, 3, 48, 48), stripes.expand(1, 3, 48, 48)
-    checkered = along * stripes[:, None]
-    slow = stripes[:12].repeat_interleave(4).expand(1, 3, 48, 48)
-    found = {
-        name: [float(x.amax()) for x in details(images)]
-        for name, images in {"grey": grey, "along": along, "both": checkered, "slow": slow}.items()
-    }
-    assert found["grey"] == [0, 0, 0, 0]
-    assert found["along"] == pytest.approx([1, 0, 0, 0])
-    assert found["both"] == pytest.approx([0, 1, 0, 0])
-    assert found["slow"][2] > 0.2
-    assert found["slow"][1] == found["slow"][3] == 0
-    assert [x.shape for x in details(grey)] == [(1, 6, 1, 1), (1, 3, 1, 1)] * 2
-
-
 def test_augmentation_does_what_its_numbers_say() -> None:
     images = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
     still = Draw(torch.zeros(3, 3), torch.full((3, 2), 0.5))
@@ -294,7 +224,7 @@ class Reference:
         self.G_optimizer = torch.optim.Adam(self.G.parameters(), **adam)
         self.D_optimizer = torch.optim.Adam(self.D.heads.parameters(), **adam)
         self.settings, self.seen = settings, 0
-        self.history: dict[int, list[tuple[Tensor, ...]]] = {}
+        self.history: dict[str, list[Tensor]] = {}
 
     def features(self, images: Tensor, purpose: str) -> list[Tensor]:
         numbers = generator(self.settings.seed, "augment", purpose, self.seen)
@@ -302,20 +232,31 @@ class Reference:
         found: list[Tensor] = self.D.features(augment(images, draw, self.settings.augment))
         return found
 
-    def averaged(self, key: int, maps: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and deviation, as averages over batches whose slope is that of the batch."""
+    def judge(self, features: list[Tensor]) -> Tensor:
+        logits: Tensor = self.D.judge(self.D.mixing(features))
+        return logits
+
+    def averaged(self, key: str, own: Tensor, beta: float) -> Tensor:
+        """The average over the batches before, whose slope is that of the batch."""
         history = self.history.setdefault(key, [])
-        if history and history[-1][0].shape != maps.shape[1:]:
+        if history and history[-1].shape != own.shape:
             history.clear()
-        own = (maps.mean(0), maps.std(0))
-        history.append(tuple(x.detach() for x in own))
+        history.append(own.detach())
         found = history[0]
-        for i, batch in enumerate(history[1:], 2):
-            weight = max(1 - self.settings.match_beta, 1 / i)
-            pairs = zip(found, batch, strict=True)
-            found = tuple((1 - weight) * old + weight * new for old, new in pairs)
-        mean, std = (a + own - own.detach() for a, own in zip(found, own, strict=True))
-        return mean, std
+        for i, batch in enumerate(history[1:-1], 2):
+            weight = max(1 - beta, 1 / i)
+            found = (1 - weight) * found + weight * batch
+        return found + own - own.detach()
+
+    def moments(self, key: str, maps: Tensor) -> tuple[Tensor, Tensor]:
+        beta = self.settings.match_beta
+        mean = self.averaged(f"{key} mean", maps.mean(0), beta)
+        return mean, self.averaged(f"{key} std", maps.std(0), beta)
+
+    def covariance(self, key: str, maps: Tensor, mean: Tensor) -> Tensor:
+        away = maps.mean((2, 3)) - mean.detach().mean((1, 2))
+        products = torch.stack([torch.outer(x, x) for x in away])
+        return self.averaged(f"{key} cov", products.mean(0), 1 - (1 - self.settings.match_beta) / 5)
 
     def step(self, real: Tensor) -> tuple[float, float]:
         settings, objective = self.settings, OBJECTIVES[self.settings.objective]
@@ -327,22 +268,30 @@ class Reference:
 
         self.D_optimizer.zero_grad()
         detached = self.features(fakes.detach(), "fakes")
-        real_logits = self.D.judge(real_features)
-        loss_D = objective.D(real_logits, self.D.judge(detached))
+        real_logits = self.judge(real_features)
+        loss_D = objective.D(real_logits, self.judge(detached))
         loss_D.backward()
         self.D_optimizer.step()
 
         self.G_optimizer.zero_grad()
-        loss_G = objective.G(real_logits.detach(), self.D.judge(fake_features))
+        loss_G = objective.G(real_logits.detach(), self.judge(fake_features))
         mismatch = torch.zeros(())
         wanted = [*real_features, F.avg_pool2d(real, side), *plain_details(real)]
         found = [*fake_features, F.avg_pool2d(fakes, side), *plain_details(fakes)]
         for i, (a, b) in enumerate(zip(wanted, found, strict=True)):
-            (mean, std), (wanted_mean, wanted_std) = self.averaged(i, b), self.averaged(~i, a)
-            unit = wanted_std.square().mean().sqrt()
+            mean, std = self.moments(f"fake {i}", b)
+            wanted_mean, wanted_std = self.moments(f"real {i}", a)
+            unit = wanted_std.square().mean((1, 2), keepdim=True).sqrt()
             off = ((std - wanted_std) / unit).square().mean()
             off = off + ((mean - wanted_mean) / unit).square().mean()
             mismatch = mismatch + (off if i < 5 else settings.detail * off)
+            if i < 4:
+                cov = self.covariance(f"fake {i}", b, mean)
+                wanted_cov = self.covariance(f"real {i}", a, wanted_mean)
+                unit = torch.outer(wanted_cov.diagonal(), wanted_cov.diagonal()).sqrt()
+                off = ((cov - wanted_cov) / unit).square().sum(0).mean()
+                known = len(self.history[f"fake {i} cov"]) / 2 * (1 - settings.match_beta) / 5
+                mismatch = mismatch + settings.covariance * known * off
         (loss_G + settings.match * mismatch).backward()
         self.G_optimizer.step()
 
@@ -528,6 +477,7 @@ def test_an_objective_goes_with_its_networks(modern: Make, tiny: Make) -> None:
         tiny(detail=0.1),
         tiny(match_kimg=1.0),
         tiny(match_beta=0.5),
+        tiny(covariance=1.0),
     ):
         with pytest.raises(SettingsError, match=r"goe?s? with --family projected"):
             new_state(settings, CPU)

@@ -181,17 +181,15 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images ``[N, 3, size, size]`` in [-1, 1] to logits ``[N]``; high means real."""
-        return self.judge(self.features(images)).mean(1)
+        return self.judge(self.mixing(self.features(images))).mean(1)
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """Return mixed features of four scales, finest first; nothing in here learns."""
-        taps = self.lite0(images)
-        mixed: list[Tensor] = self.mixing([t / s for t, s in zip(taps, TAP_STD, strict=True)])
-        return mixed
+        """Return the frozen network's features of four scales, finest first."""
+        return [x / std for x, std in zip(self.lite0(images), TAP_STD, strict=True)]
 
-    def judge(self, features: list[Tensor]) -> Tensor:
+    def judge(self, mixed: list[Tensor]) -> Tensor:
         """Map mixed features to logits ``[N, 4]``, one a scale, float32."""
-        logits = [head(x).float() for head, x in zip(self.heads, features, strict=True)]
+        logits = [head(x).float() for head, x in zip(self.heads, mixed, strict=True)]
         return torch.stack([x.flatten(1).mean(1) for x in logits], dim=1)
 
 

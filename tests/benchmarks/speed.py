@@ -53,12 +53,12 @@ from animegan_cli.augment import Draw, augment
 from animegan_cli.data import list_images, normalize, open_images
 from animegan_cli.device import choose_device, reuse_freed_memory
 from animegan_cli.networks.projected import Discriminator
-from animegan_cli.objectives import OBJECTIVES, batch_mismatch
+from animegan_cli.objectives import OBJECTIVES
 from animegan_cli.order import Order
 from animegan_cli.settings import Settings
 from animegan_cli.sources import Layer, resolve
 from animegan_cli.training_state import TrainingState, new_state
-from animegan_cli.training_step import COLORS, average, train_step
+from animegan_cli.training_step import average, train_step
 
 Iteration = Callable[[], object]
 
@@ -373,15 +373,14 @@ def plain_projected(state: TrainingState, reals: Tensor, settings: Settings) -> 
 
     state.D_optimizer.zero_grad()
     fakes = G(torch.randn(settings.batch_size, settings.z_dim, device=reals.device)).detach()
-    objective.D(D.judge(features(reals)), D.judge(features(fakes))).backward()
+    real_mixed, mixed = D.mixing(features(reals)), D.mixing(features(fakes))
+    objective.D(D.judge(real_mixed), D.judge(mixed)).backward()
     state.D_optimizer.step()
     state.G_optimizer.zero_grad()
     fakes = G(torch.randn(settings.batch_size, settings.z_dim, device=reals.device))
     real_features, fake_features = features(reals), features(fakes)
-    mismatch = batch_mismatch(
-        reals, real_features, fakes, fake_features, COLORS, settings.detail, state.moments
-    )
-    loss = objective.G(D.judge(real_features), D.judge(fake_features))
+    mismatch = state.matching.mismatch(reals, real_features, fakes, fake_features)
+    loss = objective.G(D.judge(D.mixing(real_features)), D.judge(D.mixing(fake_features)))
     (loss + settings.match * mismatch).backward()
     state.G_optimizer.step()
 

@@ -16,7 +16,7 @@ from animegan_cli.augment import Draw, augment
 from animegan_cli.device import generator, noise
 from animegan_cli.health import diversity, variety
 from animegan_cli.networks.projected import Discriminator
-from animegan_cli.objectives import OBJECTIVES, batch_mismatch, bce
+from animegan_cli.objectives import OBJECTIVES, bce
 from animegan_cli.run_dir import RunDir
 from animegan_cli.run_log import RunLog
 from animegan_cli.sampling import in_passes, to_bytes
@@ -24,7 +24,7 @@ from animegan_cli.schedules import falling
 from animegan_cli.settings import Settings
 from animegan_cli.training_loop import GRID_IMAGES
 from animegan_cli.training_state import TrainingState, new_state
-from animegan_cli.training_step import COLORS, average, gradient_norm, train_step
+from animegan_cli.training_step import average, gradient_norm, train_step
 
 Reals = Callable[[TrainingState], Tensor]
 Mark = Callable[[str], None]
@@ -119,15 +119,17 @@ def projected_step(state: TrainingState, settings: Settings, reals: Reals, mark:
         fakes = G(latents(state, settings, "G"))
         mark("G forward")
         fake_features = D.features(augmented(fakes, state, settings, "fakes"))
+        mixed = D.mixing(fake_features)
         mark("features of fakes")
         with torch.no_grad():
             real_features = D.features(augmented(images, state, settings, "reals"))
+            real_mixed = D.mixing(real_features)
         mark("features of reals")
 
     state.D_optimizer.zero_grad()
     with autocast:
-        real_logits = D.judge(real_features)
-        fake_logits = D.judge([x.detach() for x in fake_features])
+        real_logits = D.judge(real_mixed)
+        fake_logits = D.judge([x.detach() for x in mixed])
     D_loss = objective.D(real_logits, fake_logits)
     D_loss.backward()
     mark("heads of D")
@@ -143,14 +145,11 @@ def projected_step(state: TrainingState, settings: Settings, reals: Reals, mark:
     D.heads.requires_grad_(False)
     state.G_optimizer.zero_grad()
     with autocast:
-        fake_logits = D.judge(fake_features)
+        fake_logits = D.judge(mixed)
     loss = objective.G(real_logits.detach(), fake_logits)
     meters.add("loss_G", loss.detach())
     if settings.match:
-        drawn = fakes.float()
-        mismatch = batch_mismatch(
-            images, real_features, drawn, fake_features, COLORS, settings.detail, state.moments
-        )
+        mismatch = state.matching.mismatch(images, real_features, fakes.float(), fake_features)
         loss = loss + settings.match * falling(state.cur_nimg, settings.match_kimg) * mismatch
         meters.add("mismatch", mismatch.detach())
     mark("loss of G")

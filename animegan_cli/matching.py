@@ -1,0 +1,237 @@
+"""How far G's images are from real ones in their statistics, as a loss for G.
+
+D's logits tell G what a single image should be like; this tells it how its images should differ
+from each other (Salimans et al. 2016, arXiv 1606.03498, section 3.1). Matched are mean and standard
+deviation (Santos et al. 2019, arXiv 1904.02762) and the covariance of features of D's frozen
+network, of mean colours, and of the amount of fine detail.
+"""
+
+import functools
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from animegan_cli.parallel import ALONE, Ranks
+
+# Pixels at full size: mean colours over such squares are matched too; features hardly see them.
+COLORS = 8
+# Covariances are averaged over so many times as many batches as means are: they are more numbers.
+COVARIANCE_BATCHES = 5
+_TINY = 1e-12  # keeps the slope of a square root finite where a feature is constant
+
+
+class Moments(NamedTuple):
+    """Of one map over the images, ``[C, H, W]``."""
+
+    mean: Tensor
+    std: Tensor
+
+
+class Matching:
+    """The mismatch of real and generated images, by moments averaged over batches.
+
+    Where two distributions are near each other, the squared difference of two batches' moments is
+    mostly chance, and chance is least where images differ less than they should. That of averaged
+    moments is neither.
+
+    Args:
+        beta: share of the averages that stays at each batch, less at first; 0 keeps nothing.
+        covariance: weight of the covariances.
+        detail: weight of the amounts of detail.
+    """
+
+    def __init__(self, beta: float = 0.0, covariance: float = 0.0, detail: float = 0.0) -> None:
+        self.moments = Averages(beta)
+        self.covariances = Averages(1 - (1 - beta) / COVARIANCE_BATCHES if beta else 0.0)
+        self.covariance = covariance
+        self.detail = detail
+
+    def mismatch(
+        self,
+        reals: Tensor,
+        real_features: list[Tensor],
+        fakes: Tensor,
+        fake_features: list[Tensor],
+        half: bool = False,
+        ranks: Ranks = ALONE,
+    ) -> Tensor:
+        """Return the mismatch as a scalar, 0 where all moments agree.
+
+        Args:
+            reals: this process's images, ``[N, 3, S, S]`` in [-1, 1].
+            real_features: maps ``[N, C, H, W]`` of the frozen network.
+            fakes: as ``reals``, of G.
+            fake_features: as ``real_features``.
+            half: whether S is half of the full size.
+            ranks: the moments are of the whole batch of all processes.
+        """
+        real = self._follow("real", reals, real_features, half, ranks)
+        fake = self._follow("fake", fakes, fake_features, half, ranks)
+        coarse = len(real_features) + 1
+        total = moment_mismatch(real[:coarse], fake[:coarse])
+        if self.detail:
+            total = total + self.detail * moment_mismatch(real[coarse:], fake[coarse:])
+        if self.covariance:
+            for i in range(len(real_features)):
+                theirs, ours = real[i].mean.detach(), fake[i].mean.detach()
+                wanted = self._covariance(f"real.{i}", real_features[i], theirs, ranks)
+                found = self._covariance(f"fake.{i}", fake_features[i], ours, ranks)
+                known = self.covariances.known(f"fake.{i}")
+                total = total + self.covariance * known * covariance_mismatch(wanted, found)
+        return total
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all that is known as named tensors for a state."""
+        return {**self.moments.tensors("moments"), **self.covariances.tensors("covariances")}
+
+    def load(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:
+        """Continue from the tensors of a state; one from before there was matching has none."""
+        self.moments.load("moments", tensors, device)
+        self.covariances.load("covariances", tensors, device)
+
+    def _follow(
+        self, name: str, images: Tensor, features: list[Tensor], half: bool, ranks: Ranks
+    ) -> list[Moments]:
+        fine = details(images) if self.detail else []
+        maps = [*features, F.avg_pool2d(images, COLORS >> half), *fine]
+        return [
+            Moments(*self.moments.follow(f"{name}.{i}", torch.stack(own)).unbind())
+            for i, own in enumerate(batch_moments(maps, ranks))
+        ]
+
+    def _covariance(self, name: str, features: Tensor, mean: Tensor, ranks: Ranks) -> Tensor:
+        """Return the averaged covariance ``[C, C]`` of a map's channels, each a mean over places.
+
+        It is about the averaged mean: that of a batch would miss how batches differ.
+        """
+        away = features.float().mean((2, 3)) - mean.mean((1, 2))
+        (total,) = _totals([away.T @ away], ranks)
+        return self.covariances.follow(name, total / (len(features) * ranks.count))
+
+
+class Averages:
+    """Named tensors averaged over batches.
+
+    Args:
+        beta: share that stays at each batch, less at first; 0 keeps nothing.
+    """
+
+    def __init__(self, beta: float) -> None:
+        self.beta = beta
+        self._average: dict[str, Tensor] = {}
+        self._batches: dict[str, int] = {}
+
+    def follow(self, name: str, own: Tensor) -> Tensor:
+        """Average a batch's tensor into that of a name, which begins anew where its size changes.
+
+        Returns:
+            The average over the batches before, at first this one: the chance of this batch is not
+            in it. Gradients flow to this batch as if it were its own.
+        """
+        if not self.beta:
+            return own
+        now = own.detach()
+        average = self._average.get(name)
+        if average is None or average.shape != now.shape:
+            self._batches[name] = 0
+            average = now
+        self._batches[name] += 1
+        self._average[name] = average.lerp(now, max(1 - self.beta, 1 / self._batches[name]))
+        return average + (own - now)
+
+    def known(self, name: str) -> float:
+        """Return how well the average is known: from near 0, at its first batch, to 1."""
+        if not self.beta:
+            return 1.0
+        return min(1.0, self._batches[name] * (1 - self.beta) / 2)
+
+    def tensors(self, prefix: str) -> dict[str, Tensor]:
+        """Return all that is known as tensors named ``prefix.what.name``."""
+        return {
+            **{f"{prefix}.known.{name}": value for name, value in self._average.items()},
+            **{f"{prefix}.batches.{name}": torch.tensor(n) for name, n in self._batches.items()},
+        }
+
+    def load(self, prefix: str, tensors: Mapping[str, Tensor], device: torch.device) -> None:
+        """Continue from what ``tensors`` returned."""
+        for full_name, tensor in tensors.items():
+            name = full_name.split(".", 2)[-1]
+            if full_name.startswith(f"{prefix}.known."):
+                self._average[name] = tensor.to(device)
+            elif full_name.startswith(f"{prefix}.batches."):
+                self._batches[name] = int(tensor)
+
+
+def batch_moments(maps: list[Tensor], ranks: Ranks) -> list[Moments]:
+    """Return the moments of maps ``[N, C, H, W]`` over the batch of all processes.
+
+    Torch's own ``std`` takes four times as long.
+    """
+    wide = [x.float() for x in maps]
+    n = len(wide[0]) * ranks.count
+    means = _totals([x.sum(0) / n for x in wide], ranks)
+    squares = [(x - mean).square().sum(0) for x, mean in zip(wide, means, strict=True)]
+    return [
+        Moments(mean, (square / (n - 1) + _TINY).sqrt())
+        for mean, square in zip(means, _totals(squares, ranks), strict=True)
+    ]
+
+
+def moment_mismatch(real: list[Moments], fake: list[Moments]) -> Tensor:
+    """Squared differences of two distributions' maps in mean and deviation, as a scalar.
+
+    For each channel at each place, in units of the reals' own spread in that channel, averaged
+    over both and summed over maps.
+    """
+    total = torch.zeros((), device=real[0].mean.device)
+    for wanted, found in zip(real, fake, strict=True):
+        unit = wanted.std.square().mean((1, 2), keepdim=True).sqrt() + 1e-6
+        total = total + ((found.std - wanted.std) / unit).square().mean()
+        total = total + ((found.mean - wanted.mean) / unit).square().mean()
+    return total
+
+
+def covariance_mismatch(real: Tensor, fake: Tensor) -> Tensor:
+    """Squared differences of two covariances ``[C, C]``, over ``C``, as a scalar.
+
+    In units of the reals' own deviations: of reals that are independent, each would count alike.
+    """
+    unit = real.detach().diagonal().sqrt() + 1e-6
+    return ((fake - real) / unit[:, None] / unit).square().sum() / len(unit)
+
+
+def details(images: Tensor) -> list[Tensor]:
+    """Return how much detail images ``[N, 3, S, S]`` have in each colour, as ``[N, C, 1, 1]``.
+
+    Of 2 to 4 pixels and of 4 to 8, each along the axes and along the diagonals: means of absolute
+    third differences. D's features hardly see it; where nothing asks for it G draws hatching.
+    """
+    found: list[Tensor] = []
+    kernels = _bands(images.device)
+    while len(found) < 4 and images.shape[2] >= kernels.shape[2]:
+        by_color = F.conv2d(images, kernels, stride=2, groups=3).unflatten(1, (3, 4))
+        images, detail = by_color[:, :, 0], by_color[:, :, 1:].abs().mean((3, 4))
+        found += [detail[:, :, :2].flatten(1)[..., None, None], detail[:, :, 2, None, None]]
+    return found
+
+
+@functools.cache
+def _bands(device: torch.device) -> Tensor:
+    """Return kernels ``[12, 1, 4, 4]``, for each colour: smooth, two along the axes, diagonal."""
+    smooth, rough = torch.tensor([[1.0, 3.0, 3.0, 1.0], [1.0, -3.0, 3.0, -1.0]]) / 8
+    pairs = ((smooth, smooth), (smooth, rough), (rough, smooth), (rough, rough))
+    bands = torch.stack([torch.outer(*pair) for pair in pairs])[:, None]
+    return bands.repeat(3, 1, 1, 1).to(device)
+
+
+def _totals(maps: list[Tensor], ranks: Ranks) -> list[Tensor]:
+    """Return the sums of maps over all processes, exchanged as one vector."""
+    if ranks.count == 1:
+        return maps
+    rows = [x.movedim(0, -1) for x in maps]  # the memory order of what they are compared with
+    sums = ranks.total(torch.cat([x.flatten() for x in rows]))
+    parts = sums.split([x.numel() for x in rows])
+    return [part.view(x.shape).movedim(-1, 0) for part, x in zip(parts, rows, strict=True)]

@@ -1,0 +1,119 @@
+"""What G is told about the statistics of its images."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from animegan_cli.matching import (
+    Averages,
+    Matching,
+    batch_moments,
+    covariance_mismatch,
+    details,
+    moment_mismatch,
+)
+from animegan_cli.parallel import ALONE
+
+CPU = torch.device("cpu")
+
+
+def test_the_mismatch_is_of_mean_and_spread_of_each_channel() -> None:
+    real = torch.randn(64, 2, 3, 3, generator=torch.Generator().manual_seed(2))
+    real = real * torch.tensor([1.0, 100.0])[:, None, None]
+    unit = real.std(0).square().mean((1, 2)).sqrt()
+
+    def mismatch(*fakes: Tensor) -> float:
+        wanted = batch_moments([real] * len(fakes), ALONE)
+        return float(moment_mismatch(wanted, batch_moments(list(fakes), ALONE)))
+
+    assert mismatch(real) == 0
+    wanted = float((2 / unit).square().mean())
+    assert mismatch(real + 2, real) == pytest.approx(wanted, rel=1e-4)
+    assert mismatch(real.mean(0, keepdim=True).expand_as(real)) == pytest.approx(1.0, rel=1e-4)
+
+
+def test_the_mismatch_of_covariances() -> None:
+    real = torch.diag(torch.tensor([1.0, 4.0, 9.0]))
+    fake = real.clone()
+    fake[0, 1] = fake[1, 0] = 0.5 * 1 * 2  # half of the two deviations
+    assert float(covariance_mismatch(real, real)) == 0
+    assert float(covariance_mismatch(real, fake)) == pytest.approx(2 * 0.5**2 / 3, rel=1e-4)
+
+
+def test_what_varies_together_is_told_from_what_only_varies_as_much() -> None:
+    """The same features, paired another way: mean and spread agree, the covariance does not."""
+    images = torch.zeros(64, 3, 16, 16)
+    one = torch.randn(64, 1, 2, 2, generator=torch.Generator().manual_seed(5))
+    real = torch.cat([one, one], 1)
+    fake = torch.cat([one, one.roll(1, 0)], 1)
+    found = {}
+    for covariance in (0.0, 0.5):
+        matching = Matching(covariance=covariance)
+        assert float(matching.mismatch(images, [real], images, [real])) == 0
+        found[covariance] = float(matching.mismatch(images, [real], images, [fake]))
+    together = one.mean((1, 2, 3))
+    apart = together.roll(1, 0) - together.mean()
+    together = together - together.mean()
+    off = (together @ apart) / (together @ together) - 1
+    assert found[0.0] == pytest.approx(0, abs=1e-6)
+    assert found[0.5] == pytest.approx(0.5 * float(off**2), rel=1e-3)
+
+
+def test_averages_have_the_gradients_of_the_batch() -> None:
+    averages = Averages(0.75)
+    batches = [torch.full((1, 2, 2), float(x)) for x in (1, 3, 5, 7, 9)]
+    found = [float(averages.follow("a", x)[0, 0, 0]) for x in batches]
+    assert found == [1, 1, 2, 3, 4]  # of those before, a plain mean until a quarter is less
+    assert averages.tensors("x")["x.known.a"][0, 0, 0] == 0.75 * 4 + 0.25 * 9
+    own = batches[0].clone().requires_grad_()
+    followed = averages.follow("a", own)
+    followed.square().sum().backward()  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(own.grad, 2 * followed.detach())
+    again = Averages(0.75)
+    again.load("x", {k: v.clone() for k, v in averages.tensors("x").items()}, CPU)
+    assert torch.equal(again.follow("a", batches[1]), averages.follow("a", batches[1]))
+    assert again.tensors("x").keys() == averages.tensors("x").keys()
+    assert averages.known("a") == 7 * 0.25 / 2
+    averages.follow("a", batches[2])
+    assert averages.known("a") == 1
+    larger = torch.ones(1, 4, 4)
+    assert torch.equal(averages.follow("a", larger), larger)
+    assert averages.known("a") == 0.25 / 2  # it began anew
+
+
+@pytest.mark.parametrize("covariance", [0.0, 0.3])
+def test_averaged_moments_do_not_ask_for_images_that_differ_less(covariance: float) -> None:
+    """The slope of the mismatch at fakes as varied as the reals, for their spread."""
+
+    def slope(beta: float) -> float:
+        random, found = torch.Generator().manual_seed(1), []
+        matching = Matching(beta, covariance)
+        images = torch.zeros(8, 3, 8, 8)
+        for _ in range(400):
+            spread = torch.ones((), requires_grad=True)
+            real, fake = (torch.randn(8, 64, 1, 1, generator=random) for _ in range(2))
+            mismatch = matching.mismatch(images, [real], images, [spread * fake])
+            mismatch.backward()  # type: ignore[no-untyped-call]
+            assert spread.grad is not None
+            found.append(float(spread.grad))
+        return sum(found[200:]) / len(found[200:])
+
+    assert slope(0.0) > 0.3
+    assert abs(slope(0.9)) < 0.05
+
+
+def test_hatching_is_seen_where_it_is() -> None:
+    stripes = torch.tensor([1.0, -1.0]).repeat(24)
+    grey, along = torch.zeros(1, 3, 48, 48), stripes.expand(1, 3, 48, 48)
+    checkered = along * stripes[:, None]
+    slow = stripes[:12].repeat_interleave(4).expand(1, 3, 48, 48)
+    found = {
+        name: [float(x.amax()) for x in details(images)]
+        for name, images in {"grey": grey, "along": along, "both": checkered, "slow": slow}.items()
+    }
+    assert found["grey"] == [0, 0, 0, 0]
+    assert found["along"] == pytest.approx([1, 0, 0, 0])
+    assert found["both"] == pytest.approx([0, 1, 0, 0])
+    assert found["slow"][2] > 0.2
+    assert found["slow"][1] == found["slow"][3] == 0
+    assert [x.shape for x in details(grey)] == [(1, 6, 1, 1), (1, 3, 1, 1)] * 2
