@@ -128,8 +128,8 @@ class Averages:
         """Average a batch's tensor into that of a name, which begins anew where its size changes.
 
         Returns:
-            The average over the batches before, at first this one: the chance of this batch is not
-            in it. Gradients flow to this batch as if it were its own.
+            The average, this batch's part included: one of the batches before alone is late, and
+            G swings about it. Gradients flow to this batch as if it were its own.
         """
         if not self.beta:
             return own
@@ -139,7 +139,8 @@ class Averages:
             self._batches[name] = 0
             average = now
         self._batches[name] += 1
-        self._average[name] = average.lerp(now, max(1 - self.beta, 1 / self._batches[name]))
+        average = average.lerp(now, max(1 - self.beta, 1 / self._batches[name]))
+        self._average[name] = average
         return average + (own - now)
 
     def known(self, name: str) -> float:

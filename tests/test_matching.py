@@ -63,8 +63,7 @@ def test_averages_have_the_gradients_of_the_batch() -> None:
     averages = Averages(0.75)
     batches = [torch.full((1, 2, 2), float(x)) for x in (1, 3, 5, 7, 9)]
     found = [float(averages.follow("a", x)[0, 0, 0]) for x in batches]
-    assert found == [1, 1, 2, 3, 4]  # of those before, a plain mean until a quarter is less
-    assert averages.tensors("x")["x.known.a"][0, 0, 0] == 0.75 * 4 + 0.25 * 9
+    assert found == [1, 2, 3, 4, 0.75 * 4 + 0.25 * 9]  # a plain mean, until a quarter is less
     own = batches[0].clone().requires_grad_()
     followed = averages.follow("a", own)
     followed.square().sum().backward()  # type: ignore[no-untyped-call]
@@ -91,15 +90,16 @@ def test_averaged_moments_do_not_ask_for_images_that_differ_less(covariance: flo
         images = torch.zeros(8, 3, 8, 8)
         for _ in range(400):
             spread = torch.ones((), requires_grad=True)
-            real, fake = (torch.randn(8, 64, 1, 1, generator=random) for _ in range(2))
+            real, fake = (torch.randn(8, 16, 2, 2, generator=random) for _ in range(2))
             mismatch = matching.mismatch(images, [real], images, [spread * fake])
             mismatch.backward()  # type: ignore[no-untyped-call]
             assert spread.grad is not None
             found.append(float(spread.grad))
         return sum(found[200:]) / len(found[200:])
 
-    assert slope(0.0) > 0.3
-    assert abs(slope(0.9)) < 0.05
+    chance = slope(0.0)
+    assert chance > 0.3
+    assert abs(slope(0.9)) < (0.1 * chance if covariance else 0.05)
 
 
 def test_hatching_is_seen_where_it_is() -> None:

@@ -237,13 +237,13 @@ class Reference:
         return logits
 
     def averaged(self, key: str, own: Tensor, beta: float) -> Tensor:
-        """The average over the batches before, whose slope is that of the batch."""
+        """An average over batches whose slope is that of the batch."""
         history = self.history.setdefault(key, [])
         if history and history[-1].shape != own.shape:
             history.clear()
         history.append(own.detach())
         found = history[0]
-        for i, batch in enumerate(history[1:-1], 2):
+        for i, batch in enumerate(history[1:], 2):
             weight = max(1 - beta, 1 / i)
             found = (1 - weight) * found + weight * batch
         return found + own - own.detach()

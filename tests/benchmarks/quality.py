@@ -67,6 +67,15 @@ in rounding were 100 apart at 25 kimg, so only large differences mean something.
 | 600 | 50.0 | 328 | 0.600 | 0.577 | **moments averaged, G at 8e-4, falling from 64 kimg** |
 | 1,800 | 114.0 | 199 | 0.698 | 0.805 | **the same run** |
 | 3,600 | 214.0 | 158 | 0.719 | 0.830 | **the same run, recall 0.09** |
+| 330 | 234.0 | 151 | 0.717 | 0.843 | that run at 221 kimg, 13 on; 150 at 255, recall 0.11 |
+| 600 | 256.0 | 152 | - | - | the same state, features matched as they are, not mixed |
+| 330 | 234.0 | 136 | 0.801 | 0.913 | the same state, as they are, and covariance 1 |
+| 960 | 274.0 | 130 | - | 0.888 | the same run, recall 0.17 |
+| 600 | 54.0 | 328 | 0.894 | 0.752 | from the start, mixed features, covariance 1: recall 0 |
+| 600 | 54.0 | 267 | 0.930 | 0.871 | as they are, covariance 1: mouths with teeth, lines |
+| 1,800 | 122.0 | 167 | 0.862 | 0.916 | the same run: few kinds of faces, strokes |
+| 600 | 52.0 | 267 | 0.855 | 0.787 | as they are, covariance 0.25: clean faces with two eyes |
+| 1,800 | 122.0 | 144 | 0.844 | 0.910 | the same run, recall 0.08 |
 
 Learning rates were 4e-4 above the first 8e-4, and 8e-4 below it, where nothing else is said.
 A setting that changed within a run was changed by hand in the ``settings.json`` of a copy of it.
