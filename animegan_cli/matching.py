@@ -68,19 +68,23 @@ class Matching:
             half: whether S is half of the full size.
             ranks: the moments are of the whole batch of all processes.
         """
-        real = self._follow("real", reals, real_features, half, ranks)
-        fake = self._follow("fake", fakes, fake_features, half, ranks)
+        real = self._moments("real", reals, real_features, half, ranks)
+        fake = self._moments("fake", fakes, fake_features, half, ranks)
         coarse = len(real_features) + 1
         total = moment_mismatch(real[:coarse], fake[:coarse])
         if self.detail:
             total = total + self.detail * moment_mismatch(real[coarse:], fake[coarse:])
         if self.covariance:
-            for i in range(len(real_features)):
-                theirs, ours = real[i].mean.detach(), fake[i].mean.detach()
-                wanted = self._covariance(f"real.{i}", real_features[i], theirs, ranks)
-                found = self._covariance(f"fake.{i}", fake_features[i], ours, ranks)
-                known = self.covariances.known(f"fake.{i}")
-                total = total + self.covariance * known * covariance_mismatch(wanted, found)
+            sides = {"real": real_features, "fake": fake_features}
+            covariances = [
+                [
+                    self.covariances.follow(f"{side}.{i}", own)
+                    for i, own in enumerate(batch_covariances(features, ranks))
+                ]
+                for side, features in sides.items()
+            ]
+            share = self.covariance * self.covariances.known("fake.0")
+            total = total + share * covariance_mismatch(*covariances)
         return total
 
     def tensors(self) -> dict[str, Tensor]:
@@ -92,7 +96,7 @@ class Matching:
         self.moments.load("moments", tensors, device)
         self.covariances.load("covariances", tensors, device)
 
-    def _follow(
+    def _moments(
         self, name: str, images: Tensor, features: list[Tensor], half: bool, ranks: Ranks
     ) -> list[Moments]:
         fine = details(images) if self.detail else []
@@ -101,15 +105,6 @@ class Matching:
             Moments(*self.moments.follow(f"{name}.{i}", torch.stack(own)).unbind())
             for i, own in enumerate(batch_moments(maps, ranks))
         ]
-
-    def _covariance(self, name: str, features: Tensor, mean: Tensor, ranks: Ranks) -> Tensor:
-        """Return the averaged covariance ``[C, C]`` of a map's channels, each a mean over places.
-
-        It is about the averaged mean: that of a batch would miss how batches differ.
-        """
-        away = features.float().mean((2, 3)) - mean.mean((1, 2))
-        (total,) = _totals([away.T @ away], ranks)
-        return self.covariances.follow(name, total / (len(features) * ranks.count))
 
 
 class Averages:
@@ -195,13 +190,29 @@ def moment_mismatch(real: list[Moments], fake: list[Moments]) -> Tensor:
     return total
 
 
-def covariance_mismatch(real: Tensor, fake: Tensor) -> Tensor:
-    """Squared differences of two covariances ``[C, C]``, over ``C``, as a scalar.
+def batch_covariances(maps: list[Tensor], ranks: Ranks) -> list[Tensor]:
+    """Return the covariances ``[C, C]`` of maps' channels, each channel a mean over places.
+
+    They are of the batch of all processes, about its own means: how a G that swings differs from
+    itself a few batches ago is no variety.
+    """
+    pooled = [x.float().mean((2, 3)) for x in maps]
+    n = len(pooled[0]) * ranks.count
+    means = _totals([x.sum(0) / n for x in pooled], ranks)
+    away = [x - mean for x, mean in zip(pooled, means, strict=True)]
+    return _totals([x.T @ x / (n - 1) for x in away], ranks)
+
+
+def covariance_mismatch(real: list[Tensor], fake: list[Tensor]) -> Tensor:
+    """Squared differences of covariances ``[C, C]``, each over its ``C``, summed, as a scalar.
 
     In units of the reals' own deviations: of reals that are independent, each would count alike.
     """
-    unit = real.detach().diagonal().sqrt() + 1e-6
-    return ((fake - real) / unit[:, None] / unit).square().sum() / len(unit)
+    total = torch.zeros((), device=real[0].device)
+    for wanted, found in zip(real, fake, strict=True):
+        unit = wanted.detach().diagonal().sqrt() + 1e-6
+        total = total + ((found - wanted) / unit[:, None] / unit).square().sum() / len(unit)
+    return total
 
 
 def details(images: Tensor) -> list[Tensor]:

@@ -36,8 +36,8 @@ def test_the_mismatch_of_covariances() -> None:
     real = torch.diag(torch.tensor([1.0, 4.0, 9.0]))
     fake = real.clone()
     fake[0, 1] = fake[1, 0] = 0.5 * 1 * 2  # half of the two deviations
-    assert float(covariance_mismatch(real, real)) == 0
-    assert float(covariance_mismatch(real, fake)) == pytest.approx(2 * 0.5**2 / 3, rel=1e-4)
+    assert float(covariance_mismatch([real], [real])) == 0
+    assert float(covariance_mismatch([real], [fake])) == pytest.approx(2 * 0.5**2 / 3, rel=1e-4)
 
 
 def test_what_varies_together_is_told_from_what_only_varies_as_much() -> None:

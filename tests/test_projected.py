@@ -253,10 +253,9 @@ class Reference:
         mean = self.averaged(f"{key} mean", maps.mean(0), beta)
         return mean, self.averaged(f"{key} std", maps.std(0), beta)
 
-    def covariance(self, key: str, maps: Tensor, mean: Tensor) -> Tensor:
-        away = maps.mean((2, 3)) - mean.detach().mean((1, 2))
-        products = torch.stack([torch.outer(x, x) for x in away])
-        return self.averaged(f"{key} cov", products.mean(0), 1 - (1 - self.settings.match_beta) / 5)
+    def covariance(self, key: str, maps: Tensor) -> Tensor:
+        own = torch.cov(maps.mean((2, 3)).T)
+        return self.averaged(f"{key} cov", own, 1 - (1 - self.settings.match_beta) / 5)
 
     def step(self, real: Tensor) -> tuple[float, float]:
         settings, objective = self.settings, OBJECTIVES[self.settings.objective]
@@ -286,8 +285,8 @@ class Reference:
             off = off + ((mean - wanted_mean) / unit).square().mean()
             mismatch = mismatch + (off if i < 5 else settings.detail * off)
             if i < 4:
-                cov = self.covariance(f"fake {i}", b, mean)
-                wanted_cov = self.covariance(f"real {i}", a, wanted_mean)
+                cov = self.covariance(f"fake {i}", b)
+                wanted_cov = self.covariance(f"real {i}", a)
                 unit = torch.outer(wanted_cov.diagonal(), wanted_cov.diagonal()).sqrt()
                 off = ((cov - wanted_cov) / unit).square().sum(0).mean()
                 known = len(self.history[f"fake {i} cov"]) / 2 * (1 - settings.match_beta) / 5
