@@ -82,6 +82,9 @@ in rounding were 100 apart at 25 kimg, so only large differences mean something.
 | 600 | 54.0 | 278 | 0.821 | 0.735 | of all four taps |
 | 1,800 | 124.0 | 145 | 0.824 | 0.940 | the same run, recall 0.06 |
 | 3,600 | 226.0 | 135 | 0.763 | 0.888 | the same run, recall 0.13 |
+| 630 | 268.0 | 138 | 0.749 | 0.897 | that run, from 233 on own means, half of g_lr, recall 0.16 |
+| 630 | 268.0 | 129 | 0.763 | 0.895 | the same, g_lr as it was, recall 0.19 |
+| 630 | 268.0 | 127 | 0.766 | 0.894 | the same, match not falling from 233 kimg on, recall 0.17 |
 | 600 | 52.0 | 254 | 0.770 | 0.761 | **covariance about the own mean of each batch** |
 | 1,800 | 122.0 | 140 | 0.815 | 0.914 | **the same run, recall 0.11** |
 
