@@ -87,6 +87,7 @@ in rounding were 100 apart at 25 kimg, so only large differences mean something.
 | 630 | 268.0 | 127 | 0.766 | 0.894 | the same, match not falling from 233 kimg on, recall 0.17 |
 | 600 | 52.0 | 254 | 0.770 | 0.761 | **covariance about the own mean of each batch** |
 | 1,800 | 122.0 | 140 | 0.815 | 0.914 | **the same run, recall 0.11** |
+| 3,600 | 226.0 | 127 | 0.781 | 0.909 | **the same run, recall 0.15** |
 
 Learning rates were 4e-4 above the first 8e-4, and 8e-4 below it, where nothing else is said.
 A setting that changed within a run was changed by hand in the ``settings.json`` of a copy of it.
