@@ -2,8 +2,8 @@
 
 D's logits tell G what a single image should be like; this tells it how its images should differ
 from each other (Salimans et al. 2016, arXiv 1606.03498, section 3.1). Matched are mean and standard
-deviation (Santos et al. 2019, arXiv 1904.02762) and the covariance of features of D's frozen
-network, of mean colours, and of the amount of fine detail.
+deviation (Santos et al. 2019, arXiv 1904.02762) of features of D's frozen network, of mean colours
+and of the amount of fine detail, and the covariance of those features.
 """
 
 import functools
@@ -18,8 +18,9 @@ from animegan_cli.parallel import ALONE, Ranks
 
 # Pixels at full size: mean colours over such squares are matched too; features hardly see them.
 COLORS = 8
-# Covariances are averaged over so many times as many batches as means are: they are more numbers.
-COVARIANCE_BATCHES = 5
+# Over so many times as many batches are averaged: what is of reals, which no step of G changes, and
+# covariances, which are more numbers.
+LONG = 5
 _TINY = 1e-12  # keeps the slope of a square root finite where a feature is constant
 
 
@@ -44,8 +45,7 @@ class Matching:
     """
 
     def __init__(self, beta: float = 0.0, covariance: float = 0.0, detail: float = 0.0) -> None:
-        self.moments = Averages(beta)
-        self.covariances = Averages(1 - (1 - beta) / COVARIANCE_BATCHES if beta else 0.0)
+        self.averages = Averages(beta)
         self.covariance = covariance
         self.detail = detail
 
@@ -68,7 +68,7 @@ class Matching:
             half: whether S is half of the full size.
             ranks: the moments are of the whole batch of all processes.
         """
-        real = self._moments("real", reals, real_features, half, ranks)
+        real = self._moments("real", reals, real_features, half, ranks, LONG)
         fake = self._moments("fake", fakes, fake_features, half, ranks)
         coarse = len(real_features) + 1
         total = moment_mismatch(real[:coarse], fake[:coarse])
@@ -78,31 +78,28 @@ class Matching:
             sides = {"real": real_features, "fake": fake_features}
             covariances = [
                 [
-                    self.covariances.follow(f"{side}.{i}", own)
+                    self.averages.follow(f"covariance.{side}.{i}", own, LONG)
                     for i, own in enumerate(batch_covariances(features, ranks))
                 ]
                 for side, features in sides.items()
             ]
-            share = self.covariance * self.covariances.known("fake.0")
+            share = self.covariance * self.averages.known("covariance.fake.0", LONG)
             total = total + share * covariance_mismatch(*covariances)
         return total
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Return all that is known as named tensors for a state."""
-        return {**self.moments.tensors("moments"), **self.covariances.tensors("covariances")}
-
-    def load(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:
-        """Continue from the tensors of a state; one from before there was matching has none."""
-        self.moments.load("moments", tensors, device)
-        self.covariances.load("covariances", tensors, device)
-
     def _moments(
-        self, name: str, images: Tensor, features: list[Tensor], half: bool, ranks: Ranks
+        self,
+        side: str,
+        images: Tensor,
+        features: list[Tensor],
+        half: bool,
+        ranks: Ranks,
+        times: int = 1,
     ) -> list[Moments]:
         fine = details(images) if self.detail else []
         maps = [*features, F.avg_pool2d(images, COLORS >> half), *fine]
         return [
-            Moments(*self.moments.follow(f"{name}.{i}", torch.stack(own)).unbind())
+            Moments(*self.averages.follow(f"{side}.{i}", torch.stack(own), times).unbind())
             for i, own in enumerate(batch_moments(maps, ranks))
         ]
 
@@ -119,8 +116,13 @@ class Averages:
         self._average: dict[str, Tensor] = {}
         self._batches: dict[str, int] = {}
 
-    def follow(self, name: str, own: Tensor) -> Tensor:
+    def follow(self, name: str, own: Tensor, times: int = 1) -> Tensor:
         """Average a batch's tensor into that of a name, which begins anew where its size changes.
+
+        Args:
+            name: whose average.
+            own: the tensor of this batch.
+            times: over so many times as many batches as ``beta`` says.
 
         Returns:
             The average, this batch's part included: one of the batches before alone is late, and
@@ -134,30 +136,30 @@ class Averages:
             self._batches[name] = 0
             average = now
         self._batches[name] += 1
-        average = average.lerp(now, max(1 - self.beta, 1 / self._batches[name]))
+        average = average.lerp(now, max((1 - self.beta) / times, 1 / self._batches[name]))
         self._average[name] = average
         return average + (own - now)
 
-    def known(self, name: str) -> float:
+    def known(self, name: str, times: int = 1) -> float:
         """Return how well the average is known: from near 0, at its first batch, to 1."""
         if not self.beta:
             return 1.0
-        return min(1.0, self._batches[name] * (1 - self.beta) / 2)
+        return min(1.0, self._batches[name] * (1 - self.beta) / times / 2)
 
-    def tensors(self, prefix: str) -> dict[str, Tensor]:
-        """Return all that is known as tensors named ``prefix.what.name``."""
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all that is known as named tensors for a state."""
         return {
-            **{f"{prefix}.known.{name}": value for name, value in self._average.items()},
-            **{f"{prefix}.batches.{name}": torch.tensor(n) for name, n in self._batches.items()},
+            **{f"moments.known.{name}": value for name, value in self._average.items()},
+            **{f"moments.batches.{name}": torch.tensor(n) for name, n in self._batches.items()},
         }
 
-    def load(self, prefix: str, tensors: Mapping[str, Tensor], device: torch.device) -> None:
-        """Continue from what ``tensors`` returned."""
+    def load(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:
+        """Continue from the tensors of a state; one from before there were averages has none."""
         for full_name, tensor in tensors.items():
             name = full_name.split(".", 2)[-1]
-            if full_name.startswith(f"{prefix}.known."):
+            if full_name.startswith("moments.known."):
                 self._average[name] = tensor.to(device)
-            elif full_name.startswith(f"{prefix}.batches."):
+            elif full_name.startswith("moments.batches."):
                 self._batches[name] = int(tensor)
 
 

@@ -203,7 +203,7 @@ def save_state(run: RunDir, state: TrainingState, settings: Settings, data_diges
         **checkpoints.optimizer_tensors("G_optimizer", state.G, state.G_optimizer),
         **checkpoints.optimizer_tensors("D_optimizer", state.D, state.D_optimizer),
         **state.meters.tensors(),
-        **state.matching.tensors(),
+        **state.matching.averages.tensors(),
     }
     about = {
         "cur_nimg": state.cur_nimg,
@@ -240,7 +240,7 @@ def load_state(run: RunDir, state: TrainingState, data_digest: str, reporter: Re
         checkpoints.load_optimizer("G_optimizer", state.G, state.G_optimizer, tensors)
         checkpoints.load_optimizer("D_optimizer", state.D, state.D_optimizer, tensors)
         state.meters.load(tensors, state.device)
-        state.matching.load(tensors, state.device)
+        state.matching.averages.load(tensors, state.device)
         state.cur_nimg = about["cur_nimg"]
         state.elapsed_sec = about["elapsed_sec"]
         state.best = Best(**about["best"]) if about.get("best") else None

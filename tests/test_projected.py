@@ -250,6 +250,8 @@ class Reference:
 
     def moments(self, key: str, maps: Tensor) -> tuple[Tensor, Tensor]:
         beta = self.settings.match_beta
+        if key.startswith("real"):
+            beta = 1 - (1 - beta) / 5
         mean = self.averaged(f"{key} mean", maps.mean(0), beta)
         return mean, self.averaged(f"{key} std", maps.std(0), beta)
 
