@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 BRIGHTNESS, SATURATION, CONTRAST = 0.25, 0.5, 0.25
-SHIFT = 0.125
+SHIFT = 1 / 32  # of the size; more hides from D and from what is matched where things are
 
 
 @dataclass(frozen=True)

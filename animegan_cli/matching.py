@@ -2,8 +2,8 @@
 
 D's logits tell G what a single image should be like; this tells it how its images should differ
 from each other (Salimans et al. 2016, arXiv 1606.03498, section 3.1). Matched are mean and standard
-deviation (Santos et al. 2019, arXiv 1904.02762) of features of D's frozen network, of mean colours
-and of the amount of fine detail, and the covariance of those features.
+deviation (Santos et al. 2019, arXiv 1904.02762) of features of D's frozen network, of the image
+itself by octaves and of the amount of fine detail, and the covariance of those features.
 """
 
 import functools
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from animegan_cli.parallel import ALONE, Ranks
 
-# Pixels at full size: mean colours over such squares are matched too; features hardly see them.
+# Pixels at full size: the side of the squares whose mean colours are the coarsest octave.
 COLORS = 8
 # Over so many times as many batches are averaged: what is of reals, which no step of G changes, and
 # covariances, which are more numbers.
@@ -68,12 +68,11 @@ class Matching:
             half: whether S is half of the full size.
             ranks: the moments are of the whole batch of all processes.
         """
-        real = self._moments("real", reals, real_features, half, ranks, LONG)
-        fake = self._moments("fake", fakes, fake_features, half, ranks)
-        coarse = len(real_features) + 1
-        total = moment_mismatch(real[:coarse], fake[:coarse])
+        real, real_detail = self._moments("real", reals, real_features, half, ranks, LONG)
+        fake, fake_detail = self._moments("fake", fakes, fake_features, half, ranks)
+        total = moment_mismatch(real, fake)
         if self.detail:
-            total = total + self.detail * moment_mismatch(real[coarse:], fake[coarse:])
+            total = total + self.detail * moment_mismatch(real_detail, fake_detail)
         if self.covariance:
             sides = {"real": real_features, "fake": fake_features}
             covariances = [
@@ -95,13 +94,15 @@ class Matching:
         half: bool,
         ranks: Ranks,
         times: int = 1,
-    ) -> list[Moments]:
+    ) -> tuple[list[Moments], list[Moments]]:
+        """Return the averaged moments of features and octaves, and those of details."""
+        maps = [*features, *octaves(images, COLORS >> half)]
         fine = details(images) if self.detail else []
-        maps = [*features, F.avg_pool2d(images, COLORS >> half), *fine]
-        return [
+        moments = [
             Moments(*self.averages.follow(f"{side}.{i}", torch.stack(own), times).unbind())
-            for i, own in enumerate(batch_moments(maps, ranks))
+            for i, own in enumerate(batch_moments([*maps, *fine], ranks))
         ]
+        return moments[: len(maps)], moments[len(maps) :]
 
 
 class Averages:
@@ -215,6 +216,20 @@ def covariance_mismatch(real: list[Tensor], fake: list[Tensor]) -> Tensor:
         unit = wanted.detach().diagonal().sqrt() + 1e-6
         total = total + ((found - wanted) / unit[:, None] / unit).square().sum() / len(unit)
     return total
+
+
+def octaves(images: Tensor, side: int) -> list[Tensor]:
+    """Return mean colours over squares of ``side`` pixels, then what each doubling adds.
+
+    A Laplacian pyramid of boxes, ``[N, 3, S', S']``, coarsest first. Features are of images that
+    were shifted about, so that they say little of what is at one place in all of G's images.
+    """
+    found: list[Tensor] = []
+    while side > 1:
+        small = F.avg_pool2d(images, 2)
+        found.insert(0, images - F.interpolate(small, scale_factor=2.0))
+        images, side = small, side // 2
+    return [images, *found]
 
 
 def details(images: Tensor) -> list[Tensor]:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from animegan_cli.matching import (
@@ -11,6 +12,7 @@ from animegan_cli.matching import (
     covariance_mismatch,
     details,
     moment_mismatch,
+    octaves,
 )
 from animegan_cli.parallel import ALONE
 
@@ -103,6 +105,28 @@ def test_averaged_moments_do_not_ask_for_images_that_differ_less(covariance: flo
     chance = slope(0.0)
     assert chance > 0.3
     assert abs(slope(0.9)) < (0.1 * chance if covariance else 0.05)
+
+
+def test_octaves_add_up_to_the_image() -> None:
+    images = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(3))
+    found = octaves(images, 8)
+    assert [x.shape[2] for x in found] == [2, 4, 8, 16]
+    torch.testing.assert_close(found[0], F.avg_pool2d(images, 8))
+    whole = sum(F.interpolate(x, scale_factor=16.0 / x.shape[2]) for x in found)
+    torch.testing.assert_close(whole, images)
+
+
+def test_lines_at_the_same_place_in_all_images_are_seen() -> None:
+    """Neither mean colours nor features nor the amount of detail know where a line is."""
+    random = torch.Generator().manual_seed(6)
+    reals = torch.randn(64, 3, 16, 16, generator=random)
+    line = torch.zeros(16)
+    line[6:8] = torch.tensor([1.0, -1.0])
+    matching, features = Matching(), [torch.ones(64, 1, 1, 1)]
+    assert float(matching.mismatch(reals, features, reals, features)) == 0
+    found = [float(matching.mismatch(reals, features, reals + x * line, features)) for x in (1, 2)]
+    assert found[0] > 0.05
+    assert found[1] == pytest.approx(4 * found[0])
 
 
 def test_hatching_is_seen_where_it_is() -> None:

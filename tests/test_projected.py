@@ -152,7 +152,7 @@ def test_objectives_have_known_values() -> None:
 
 
 def test_augmentation_does_what_its_numbers_say() -> None:
-    images = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    images = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
     still = Draw(torch.zeros(3, 3), torch.full((3, 2), 0.5))
     torch.testing.assert_close(augment(images, still), images)
     lighter = Draw(torch.tensor([[1.0, 0.0, 0.0]]).expand(3, 3), still.shift)
@@ -160,7 +160,7 @@ def test_augmentation_does_what_its_numbers_say() -> None:
     torch.testing.assert_close(augment(images, lighter, 0.5), images + BRIGHTNESS / 2)
     moved = Draw(still.color, torch.tensor([[0.0, 0.5], [0.5, 0.0], [0.99, 0.5]]))
     result = augment(images, moved)
-    torch.testing.assert_close(result[0, :, 2:], images[0, :, :-2])  # down by 2 of 16 pixels
+    torch.testing.assert_close(result[0, :, 2:], images[0, :, :-2])  # down by 2 of 64 pixels
     assert (result[0, :, :2] == 0).all()
     torch.testing.assert_close(result[1, :, :, 2:], images[1, :, :, :-2])
     torch.testing.assert_close(result[2, :, :-2], images[2, :, 2:])
@@ -262,7 +262,6 @@ class Reference:
     def step(self, real: Tensor) -> tuple[float, float]:
         settings, objective = self.settings, OBJECTIVES[self.settings.objective]
         half = self.seen < settings.grow_kimg * 1000
-        side = 4 if half else 8
         real = F.interpolate(real, scale_factor=0.5, mode="area") if half else real
         fakes = self.G(noise((4, 8), settings.seed, "G", self.seen), half)
         real_features, fake_features = self.features(real, "reals"), self.features(fakes, "fakes")
@@ -277,15 +276,15 @@ class Reference:
         self.G_optimizer.zero_grad()
         loss_G = objective.G(real_logits.detach(), self.judge(fake_features))
         mismatch = torch.zeros(())
-        wanted = [*real_features, F.avg_pool2d(real, side), *plain_details(real)]
-        found = [*fake_features, F.avg_pool2d(fakes, side), *plain_details(fakes)]
+        wanted = [*real_features, *plain_octaves(real, half), *plain_details(real)]
+        found = [*fake_features, *plain_octaves(fakes, half), *plain_details(fakes)]
         for i, (a, b) in enumerate(zip(wanted, found, strict=True)):
             mean, std = self.moments(f"fake {i}", b)
             wanted_mean, wanted_std = self.moments(f"real {i}", a)
             unit = wanted_std.square().mean((1, 2), keepdim=True).sqrt()
             off = ((std - wanted_std) / unit).square().mean()
             off = off + ((mean - wanted_mean) / unit).square().mean()
-            mismatch = mismatch + (off if i < 5 else settings.detail * off)
+            mismatch = mismatch + (off if i < (7 if half else 8) else settings.detail * off)
             if i < 4:
                 cov = self.covariance(f"fake {i}", b)
                 wanted_cov = self.covariance(f"real {i}", a)
@@ -311,6 +310,19 @@ def plainly_doubled(self: projected.Doubling, x: Tensor) -> Tensor:
     if self.conv is not None and self.conv_norm is not None:
         x = F.leaky_relu(self.conv_norm(self.conv(x)), 0.2)
     return x
+
+
+def plain_octaves(images: Tensor, half: bool) -> list[Tensor]:
+    def squares(side: int) -> Tensor:
+        rows = torch.stack([images[:, :, i::side] for i in range(side)]).mean(0)
+        return torch.stack([rows[..., i::side] for i in range(side)]).mean(0)
+
+    def twice(x: Tensor) -> Tensor:
+        return x.repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+    sides = [4, 2, 1] if half else [8, 4, 2, 1]
+    below = {side: squares(2 * side) for side in sides[1:]}
+    return [squares(sides[0]), *(squares(side) - twice(x) for side, x in below.items())]
 
 
 def plain_details(images: Tensor) -> list[Tensor]:
