@@ -3,10 +3,9 @@
 D's logits tell G what a single image should be like; this tells it how its images should differ
 from each other (Salimans et al. 2016, arXiv 1606.03498, section 3.1). Matched are mean and standard
 deviation (Santos et al. 2019, arXiv 1904.02762) of features of D's frozen network, of the image
-itself by octaves and of the amount of fine detail, and the covariance of those features.
+itself by octaves, the covariance of those features and the image's power at each frequency.
 """
 
-import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -21,6 +20,7 @@ COLORS = 8
 # Over so many times as many batches are averaged: what is of reals, which no step of G changes, and
 # covariances, which are more numbers.
 LONG = 5
+POWER = 1e-3  # at one frequency, and far below that of any image: a flat image has none
 _TINY = 1e-12  # keeps the slope of a square root finite where a feature is constant
 
 
@@ -41,7 +41,7 @@ class Matching:
     Args:
         beta: share of the averages that stays at each batch, less at first; 0 keeps nothing.
         covariance: weight of the covariances.
-        detail: weight of the amounts of detail.
+        detail: weight of the power at each frequency.
     """
 
     def __init__(self, beta: float = 0.0, covariance: float = 0.0, detail: float = 0.0) -> None:
@@ -68,11 +68,13 @@ class Matching:
             half: whether S is half of the full size.
             ranks: the moments are of the whole batch of all processes.
         """
-        real, real_detail = self._moments("real", reals, real_features, half, ranks, LONG)
-        fake, fake_detail = self._moments("fake", fakes, fake_features, half, ranks)
+        real = self._moments("real", reals, real_features, half, ranks, LONG)
+        fake = self._moments("fake", fakes, fake_features, half, ranks)
         total = moment_mismatch(real, fake)
         if self.detail:
-            total = total + self.detail * moment_mismatch(real_detail, fake_detail)
+            wanted = self.averages.follow("power.real", power(reals, ranks), LONG)
+            found = self.averages.follow("power.fake", power(fakes, ranks))
+            total = total + self.detail * power_mismatch(wanted, found)
         if self.covariance:
             sides = {"real": real_features, "fake": fake_features}
             covariances = [
@@ -94,15 +96,12 @@ class Matching:
         half: bool,
         ranks: Ranks,
         times: int = 1,
-    ) -> tuple[list[Moments], list[Moments]]:
-        """Return the averaged moments of features and octaves, and those of details."""
+    ) -> list[Moments]:
         maps = [*features, *octaves(images, COLORS >> half)]
-        fine = details(images) if self.detail else []
-        moments = [
+        return [
             Moments(*self.averages.follow(f"{side}.{i}", torch.stack(own), times).unbind())
-            for i, own in enumerate(batch_moments([*maps, *fine], ranks))
+            for i, own in enumerate(batch_moments(maps, ranks))
         ]
-        return moments[: len(maps)], moments[len(maps) :]
 
 
 class Averages:
@@ -232,28 +231,27 @@ def octaves(images: Tensor, side: int) -> list[Tensor]:
     return [images, *found]
 
 
-def details(images: Tensor) -> list[Tensor]:
-    """Return how much detail images ``[N, 3, S, S]`` have in each colour, as ``[N, C, 1, 1]``.
+def power(images: Tensor, ranks: Ranks) -> Tensor:
+    """Return the mean power of images ``[N, 3, S, S]`` at each frequency, ``[S, S // 2 + 1]``.
 
-    Of 2 to 4 pixels and of 4 to 8, each along the axes and along the diagonals: means of absolute
-    third differences. D's features hardly see it; where nothing asks for it G draws hatching.
+    Of their brightness, over the batch of all processes. Images are windowed (Hann), so that their
+    edges count for nothing.
     """
-    found: list[Tensor] = []
-    kernels = _bands(images.device)
-    while len(found) < 4 and images.shape[2] >= kernels.shape[2]:
-        by_color = F.conv2d(images, kernels, stride=2, groups=3).unflatten(1, (3, 4))
-        images, detail = by_color[:, :, 0], by_color[:, :, 1:].abs().mean((3, 4))
-        found += [detail[:, :, :2].flatten(1)[..., None, None], detail[:, :, 2, None, None]]
-    return found
+    window = torch.hann_window(images.shape[2], device=images.device)
+    light = images.mean(1)
+    light = (light - light.mean((1, 2), keepdim=True)) * window * window[:, None]
+    own = torch.view_as_real(torch.fft.rfft2(light)).square().sum((0, 3))
+    return _totals([own / (len(images) * ranks.count)], ranks)[0]
 
 
-@functools.cache
-def _bands(device: torch.device) -> Tensor:
-    """Return kernels ``[12, 1, 4, 4]``, for each colour: smooth, two along the axes, diagonal."""
-    smooth, rough = torch.tensor([[1.0, 3.0, 3.0, 1.0], [1.0, -3.0, 3.0, -1.0]]) / 8
-    pairs = ((smooth, smooth), (smooth, rough), (rough, smooth), (rough, rough))
-    bands = torch.stack([torch.outer(*pair) for pair in pairs])[:, None]
-    return bands.repeat(3, 1, 1, 1).to(device)
+def power_mismatch(wanted: Tensor, found: Tensor) -> Tensor:
+    """Squared differences of amplitudes, in units of the wanted ones, as a mean over frequencies.
+
+    As in Durall et al. 2020, arXiv 2003.01826, but of each frequency and not of rings: G's
+    stripes lie along the axes and the diagonals. Features hardly see them.
+    """
+    ratio = (found + POWER) / (wanted + POWER)
+    return (ratio.sqrt() - 1).square().mean()
 
 
 def _totals(maps: list[Tensor], ranks: Ranks) -> list[Tensor]:

@@ -32,7 +32,7 @@ RECIPES: dict[str, Recipe] = {
             "match_kimg": 128.0,
             "match_beta": 0.9,
             "covariance": 0.25,
-            "detail": 0.1,
+            "detail": 0.4,
             "grow_kimg": 40.0,
             "g_optimizer": "adam",
             "d_optimizer": "adam",

@@ -167,8 +167,8 @@ class TrainingSettings(Section):
     detail: float = Field(
         0.0,
         ge=0,
-        description="Share of match for the amount of fine detail, which D's features hardly see: "
-        "against hatching.",
+        description="Share of match for the image's power at each frequency, of which D's features "
+        "see little: against hatching and blur.",
     )
     grow_kimg: float = Field(
         0.0,

@@ -10,9 +10,10 @@ from animegan_cli.matching import (
     Matching,
     batch_moments,
     covariance_mismatch,
-    details,
     moment_mismatch,
     octaves,
+    power,
+    power_mismatch,
 )
 from animegan_cli.parallel import ALONE
 
@@ -117,7 +118,7 @@ def test_octaves_add_up_to_the_image() -> None:
 
 
 def test_lines_at_the_same_place_in_all_images_are_seen() -> None:
-    """Neither mean colours nor features nor the amount of detail know where a line is."""
+    """Neither mean colours nor features know where a line is."""
     random = torch.Generator().manual_seed(6)
     reals = torch.randn(64, 3, 16, 16, generator=random)
     line = torch.zeros(16)
@@ -130,17 +131,35 @@ def test_lines_at_the_same_place_in_all_images_are_seen() -> None:
 
 
 def test_hatching_is_seen_where_it_is() -> None:
-    stripes = torch.tensor([1.0, -1.0]).repeat(24)
-    grey, along = torch.zeros(1, 3, 48, 48), stripes.expand(1, 3, 48, 48)
-    checkered = along * stripes[:, None]
-    slow = stripes[:12].repeat_interleave(4).expand(1, 3, 48, 48)
-    found = {
-        name: [float(x.amax()) for x in details(images)]
-        for name, images in {"grey": grey, "along": along, "both": checkered, "slow": slow}.items()
+    at = torch.arange(48) * (2 * torch.pi / 48)
+    images = {
+        "flat": torch.full((2, 3, 48, 48), 0.3),
+        "along": torch.cos(16 * at).expand(2, 3, 48, -1),
     }
-    assert found["grey"] == [0, 0, 0, 0]
-    assert found["along"] == pytest.approx([1, 0, 0, 0])
-    assert found["both"] == pytest.approx([0, 1, 0, 0])
-    assert found["slow"][2] > 0.2
-    assert found["slow"][1] == found["slow"][3] == 0
-    assert [x.shape for x in details(grey)] == [(1, 6, 1, 1), (1, 3, 1, 1)] * 2
+    images["both"] = images["along"] * torch.cos(8 * at)[:, None]
+    found = {name: power(x, ALONE) for name, x in images.items()}
+    assert found["flat"].shape == (48, 25)
+    assert float(found["flat"].amax()) < 1e-6
+    assert int(found["along"].argmax()) == 16
+    assert divmod(int(found["both"].argmax()), 25) in ((8, 16), (40, 16))
+    # a windowed wave at its own frequency: half of the sum of the window over all pixels
+    assert float(found["along"][0, 16]) == pytest.approx((24 * 24 / 2) ** 2, rel=1e-4)
+
+
+def test_the_mismatch_of_power_is_of_amplitudes() -> None:
+    wanted = torch.tensor([[1e3, 1e5]])
+    assert float(power_mismatch(wanted, wanted)) == 0
+    twice = wanted * torch.tensor([[1.0, 4.0]])
+    assert float(power_mismatch(wanted, twice)) == pytest.approx((2 - 1) ** 2 / 2, rel=1e-3)
+    assert float(power_mismatch(wanted, wanted * 0)) == pytest.approx(1, abs=5e-3)
+
+
+def test_a_grey_image_has_a_slope_towards_detail() -> None:
+    """Where G draws nothing yet the slope of its amplitudes is finite."""
+    random = torch.Generator().manual_seed(8)
+    reals = torch.randn(8, 3, 16, 16, generator=random)
+    fakes = torch.zeros_like(reals).requires_grad_()
+    maps = [torch.randn(8, 2, 1, 1, generator=random)]
+    Matching(0.9, detail=1.0).mismatch(reals, maps, fakes, maps).backward()  # type: ignore[no-untyped-call]
+    assert fakes.grad is not None
+    assert fakes.grad.isfinite().all()
