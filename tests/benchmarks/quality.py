@@ -99,10 +99,14 @@ in rounding were 100 apart at 25 kimg, so only large differences mean something.
 | 600 | 54.0 | 208 | 0.743 | 0.782 | from the start, shifts of 3 pixels: lines at fixed places |
 | 600 | 54.0 | 214 | 0.742 | 0.760 | no shifts |
 | 600 | 50.0 | 209 | 0.767 | 0.813 | shifts of 3 pixels, octaves, the head on pixels |
-| 600 | 52.0 | 197 | 0.754 | 0.801 | **shifts of 3 pixels, octaves** |
+| 600 | 52.0 | 197 | 0.754 | 0.801 | **shifts of 3 pixels, octaves, detail 0.1 in bands** |
 | 1,800 | 118.0 | 129 | 0.780 | 0.895 | **the same run, recall 0.18** |
+| 3,600 | 214.0 | 118 | 0.781 | 0.901 | **the same run, recall 0.21** |
 | 600 | 52.0 | 202 | 0.792 | 0.813 | colours not changed |
 | 600 | 52.0 | 264 | 0.656 | 0.658 | covariances of left and right halves |
+| 600 | 54.0 | 273 | 0.721 | 0.657 | G's coarse stages enlarged by bilinear interpolation |
+| 480 | 166.0 | 121 | 0.762 | 0.890 | from 139 kimg, 0.1 of log power: no weave, recall 0.22 |
+| 600 | 52.0 | 209 | 0.742 | 0.756 | **from the start, power at each frequency, 0.4: no weave** |
 
 Learning rates were 4e-4 above the first 8e-4, and 8e-4 below it, where nothing else is said.
 A setting that changed within a run was changed by hand in the ``settings.json`` of a copy of it.
