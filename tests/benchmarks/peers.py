@@ -18,8 +18,8 @@ leaves tensors and networks where they are, and ``torch.device`` is the CPU. sty
 also imports a tracker, ``aim``, at its start and does not use it; an empty module takes its place.
 
 To install them beside torch: ``pip install --no-deps lightweight-gan==1.2.1
-stylegan2-pytorch==1.9.0 einops kornia kornia_rs adabelief-pytorch fire termcolor retry decorator py
-tqdm vector-quantize-pytorch==0.1.0``.
+stylegan2-pytorch==1.9.0 einops kornia kornia_rs adabelief-pytorch tabulate colorama fire termcolor
+retry decorator py tqdm vector-quantize-pytorch==0.1.0``.
 """
 
 import argparse
