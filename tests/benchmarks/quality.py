@@ -106,7 +106,9 @@ in rounding were 100 apart at 25 kimg, so only large differences mean something.
 | 600 | 52.0 | 264 | 0.656 | 0.658 | covariances of left and right halves |
 | 600 | 54.0 | 273 | 0.721 | 0.657 | G's coarse stages enlarged by bilinear interpolation |
 | 480 | 166.0 | 121 | 0.762 | 0.890 | from 139 kimg, 0.1 of log power: no weave, recall 0.22 |
+| 600 | 200.0 | 117 | 0.776 | 0.928 | from 166 kimg, 0.4 of amplitudes: recall 0.24 |
 | 600 | 52.0 | 209 | 0.742 | 0.756 | **from the start, power at each frequency, 0.4: no weave** |
+| 1,800 | 116.0 | 128 | 0.782 | 0.896 | **the same run, recall 0.14** |
 
 Learning rates were 4e-4 above the first 8e-4, and 8e-4 below it, where nothing else is said.
 A setting that changed within a run was changed by hand in the ``settings.json`` of a copy of it.
