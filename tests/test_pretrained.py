@@ -3,12 +3,15 @@
 import json
 from pathlib import Path
 
+import pytest
 import torch
 from conftest import Cli
 from safetensors import safe_open
 
 from animegan_cli.checkpoints import load_snapshot
+from animegan_cli.cli.app import _networks
 from animegan_cli.pretrained import PRETRAINED
+from animegan_cli.sampling import draw
 from animegan_cli.settings import Settings
 from animegan_cli.training_state import new_state
 
@@ -39,6 +42,15 @@ def test_a_fresh_install_draws_and_ranks(cli: Cli, tmp_path: Path) -> None:
     named = cli("sample", "--n", 2, "--snapshot", "pretrained", "--grid", "named.png")
     assert "no snapshot" not in named.stderr
     assert (tmp_path / "named.png").read_bytes() == (tmp_path / "sample.png").read_bytes()
+
+
+def test_a_deviation_that_changes_nothing_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    G = load_snapshot(PRETRAINED).G
+    (once,), (half,) = draw(G, [3]), draw(G, [3], std=0.5)
+    assert (once.images.int() - half.images.int()).abs().max() <= 1
+    for settings, said in (({}, 0), ({"std": 0.5}, 1), ({"std": 0.5, "mean": 1.0}, 0)):
+        _networks(Settings(snapshot=Path("pretrained"), **settings))
+        assert capsys.readouterr().err.count("changes nothing") == said, settings
 
 
 def test_a_new_run_starts_from_it(cli: Cli, photos: Path) -> None:

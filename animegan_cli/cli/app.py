@@ -260,6 +260,11 @@ def _networks(settings: Settings) -> "tuple[Snapshot, Path, torch.device]":
     why = "" if path != PRETRAINED or settings.snapshot else "no snapshot in runs: "
     best = ", the best by score" if path.name == BEST else ""
     _reporter(settings).note(f"{why}drawing with {name} ({snapshot.cur_nimg:,} images seen{best})")
+    if settings.std not in (0, 1) and not settings.mean and hasattr(snapshot.G, "by_direction"):
+        _reporter(settings).warn(
+            f"--std {settings.std:g} changes nothing here: this generator looks at the direction "
+            "of the noise alone"
+        )
     return snapshot, path, device
 
 

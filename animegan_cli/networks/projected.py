@@ -46,7 +46,12 @@ class Generator(nn.Module):
         z_dim: length of the noise vector.
         size: width and height of the images, 3 * 2^k or 2^k, at least 16.
         width: channels at half of the size.
+
+    Attributes:
+        by_direction: noise times a positive number gives the same image.
     """
+
+    by_direction = True
 
     def __init__(self, z_dim: int = 128, size: int = 96, width: int = 32) -> None:
         super().__init__()
