@@ -31,8 +31,9 @@ What held the step of ``modern`` back, by torch.profiler, one thread, in images 
 
 On a core without bfloat16 (an EPYC of 2021, 60 to 80 GFLOP/s in a product) it is 16 to 21 images a
 second, a core that varied by a fifth from one minute to the next; 70 % of the time is convolutions.
-Huge pages asked for by torch (``THP_MEM_ALLOC_ENABLE=1``) helped only where freed memory was not
-kept anyway (20.0 beside 17.7, means of three pairs of runs); with it, 18.8 beside 19.4 (two pairs).
+Huge pages asked for by torch (``THP_MEM_ALLOC_ENABLE=1``) made no difference that shows through
+that: 18.2 beside 16.9 (means of five pairs of runs, faster in three) without freed memory kept, and
+18.8 beside 19.4 (two pairs) with it.
 """
 
 import argparse
