@@ -131,20 +131,22 @@ class Averages:
         if not self.beta:
             return own
         now = own.detach()
-        average = self._average.get(name)
-        if average is None or average.shape != now.shape:
+        if name not in self._average or self._average[name].shape != now.shape:
             self._batches[name] = 0
-            average = now
+            self._average[name] = now.clone()
         self._batches[name] += 1
-        average = average.lerp(now, max((1 - self.beta) / times, 1 / self._batches[name]))
-        self._average[name] = average
-        return average + (own - now)
+        weight = max((1 - self.beta) / times, 1 / self._batches[name])
+        return self._average[name].lerp_(now, weight) + (own - now)
 
     def known(self, name: str, times: int = 1) -> float:
         """Return how well the average is known: from near 0, at its first batch, to 1."""
         if not self.beta:
             return 1.0
         return min(1.0, self._batches[name] * (1 - self.beta) / times / 2)
+
+    def settled(self) -> bool:
+        """Return whether every average is of as many batches as it will ever be."""
+        return all(self.known(name, LONG) == 1.0 for name in self._batches)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all that is known as named tensors for a state."""

@@ -1,6 +1,7 @@
 """Means of what a step computes, kept on the device until a tick reads them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -22,6 +23,16 @@ class Meters:
         else:
             self._sums[name] = value
         self._counts[name] = self._counts.get(name, 0) + 1
+
+    @contextmanager
+    def apart(self) -> Iterator[dict[str, Tensor]]:
+        """Keep what is added in here out of the sums, in the dictionary that this gives."""
+        sums, counts = self._sums, self._counts
+        self._sums, self._counts = {}, {}
+        try:
+            yield self._sums
+        finally:
+            self._sums, self._counts = sums, counts
 
     def share(self, ranks: Ranks) -> None:
         """Replace each sum by its mean over all processes; every one of them must call this."""

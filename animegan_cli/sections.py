@@ -111,7 +111,7 @@ class TrainingSettings(Section):
 
     title: ClassVar[str] = "Training"
 
-    recipe: Literal["modern", "classic", "classic-adam"] = Field(
+    recipe: Literal["modern", "modern-gpu", "classic", "classic-adam"] = Field(
         "modern", description="Named preset for what is trained and how."
     )
     objective: Literal["bce", "hinge", "relativistic"] = Field(
@@ -258,7 +258,13 @@ class ComputingSettings(Section):
         "auto", description="Arithmetic of training; auto is bf16 where the hardware has it."
     )
     compile: bool | None = Field(
-        None, description="Compile the networks with torch.compile; if not given, on CUDA alone."
+        None,
+        description="Compile the networks with torch.compile, a minute or more before each start; "
+        "if not given, not.",
+    )
+    cuda_graph: bool | None = Field(
+        None,
+        description="Record a step once and launch it whole from then on; if not given, on CUDA.",
     )
     micro_batch: int | None = Field(
         None,

