@@ -8,6 +8,8 @@ the arithmetic. Both are those of an H200 at width 32, from two measured steps (
 
 - ``--operator-us 2.6``: for each of 2,920 operators of a recorded step.
 - ``--tflops 30``: 3 % of that card's dense bfloat16 rate; most of a step is memory moved.
+- ``--launch-us 18``: several processes record no step, and then none is shorter than all its
+  operators launched one after the other; that host took 53.4 ms for them.
 
 Assumed, each an argument:
 
@@ -56,6 +58,7 @@ def main() -> None:
     parser.add_argument("--scaling", type=float, nargs="+", default=[1, 0.9, 0.8])
     parser.add_argument("--operator-us", type=float, default=2.6)
     parser.add_argument("--tflops", type=float, default=30)
+    parser.add_argument("--launch-us", type=float, default=18)
     options = parser.parse_args()
     print("| px | G MACs an image | operators a step | of it arithmetic |", end="")
     print("".join(f" {n} GPU{'s' if n > 1 else ''}: images/s, days |" for n in options.gpus))
@@ -66,8 +69,9 @@ def main() -> None:
         macs, operators = counted(resolve([Layer("estimate", {**flags, **batch})]).settings)
         computing = 2 * macs / (options.tflops * 1e12)
         seconds = computing + operators * options.operator_us * 1e-6
+        launched = max(seconds, operators * options.launch_us * 1e-6)
         rates = [
-            n * share * options.batch / seconds
+            n * share * options.batch / (seconds if n == 1 else launched)
             for n, share in zip(options.gpus, options.scaling, strict=True)
         ]
         share = f"{computing / seconds:.0%}"
