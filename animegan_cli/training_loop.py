@@ -104,6 +104,8 @@ def _train(
         if ranks.first:
             write_start_files(run, settings, images, GRID_IMAGES)
     compile_networks(state, settings.compile, reporter)
+    if device.type == "cuda" and settings.recipe == "modern":
+        reporter.note("--recipe modern-gpu makes more of a GPU, in batches of 128")
 
     # Train.
     log = RunLog(run, state.cur_nimg) if ranks.first else NullLog()
