@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import TINY, Cli, error_line
+from conftest import TINY
 from torch import Tensor
 
 from animegan_cli import recording
-from animegan_cli.recording import WARM_STEPS, Recorder
+from animegan_cli.errors import SettingsError
+from animegan_cli.recording import Recorder
 from animegan_cli.reporting import NullReporter
 from animegan_cli.settings import Settings
-from animegan_cli.training_state import TrainingState, new_state
+from animegan_cli.training_state import TrainingState, new_state, record_steps
 from animegan_cli.training_step import train_step
 
 STEPS = 40
@@ -99,9 +100,31 @@ def test_what_cannot_be_recorded_is_said_once_and_launched(
         assert torch.equal(failed.network_tensors()[name], value)
 
 
-def test_a_recording_needs_cuda(cli: Cli, photos: object) -> None:
-    result = cli("train", "--data", photos, "--device", "cpu", "--cuda-graph")
-    assert error_line(result) == (
-        "--cuda-graph needs CUDA, and this run trains on cpu; leave it out"
-    )
-    assert WARM_STEPS >= 1
+@pytest.mark.parametrize(
+    ("device", "changes", "hindrance"),
+    [
+        ("cpu", {}, "needs CUDA, and this run trains on cpu"),
+        ("cuda", {"family": "projected", "objective": "hinge", "micro_batch": 2}, "--micro-batch"),
+        ("cuda", {"g_optimizer": "sgd", "g_lr_kimg": 1.0}, "does not go with SGD for G"),
+    ],
+)
+def test_where_no_step_can_be_recorded(
+    device: str, changes: dict[str, object], hindrance: str
+) -> None:
+    settings = Settings(**{**TINY, **changes})
+    state = new_state(settings, torch.device("meta"))
+    state.device = torch.device(device)
+    record_steps(state, settings, NullReporter())
+    assert not state.recorder.enabled
+    with pytest.raises(SettingsError, match=hindrance):
+        asked = settings.model_copy(update={"cuda_graph": True})
+        record_steps(state, asked, NullReporter())
+
+
+@pytest.mark.parametrize("wanted", [None, True, False])
+def test_on_cuda_steps_are_recorded_unless_not_wanted(wanted: bool | None) -> None:
+    settings = Settings(**{**TINY, "recipe": "classic", "cuda_graph": wanted})
+    state = new_state(settings, torch.device("meta"))
+    state.device = torch.device("cuda")
+    record_steps(state, settings, NullReporter())
+    assert state.recorder.enabled is (wanted is not False)
