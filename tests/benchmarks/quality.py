@@ -4,8 +4,9 @@
 one run on one thread, stops it at each budget, scores its snapshot and prints one row a budget.
 A budget is the process's own CPU time, in minutes on two cores (15 are 1,800 CPU seconds); what
 scoring costs is not counted. With ``--kimg 208 464`` budgets are images seen, as suits a GPU
-(``--set recipe=modern-gpu device=cuda``), and seconds are those of the clock. The grids lie in ``OUT/samples``, the rows also in
-``OUT/quality.jsonl``, of which ``quality_plot.py`` draws a picture.
+(``--set recipe=modern-gpu device=cuda``), and seconds are those of the clock. The grids lie in
+``OUT/samples``, the rows also in ``OUT/quality.jsonl``, of which ``quality_plot.py`` draws a
+picture.
 
 What was tried for the recipe ``modern``: 12,000 faces, 2,000 held out, 96 px, seed 0, one thread of
 a shared AMD EPYC, bfloat16, n = 1,000, ``lite2``, floor 43. One run each; two runs that differ only
