@@ -1,9 +1,11 @@
 """Shared fixtures: small folders of images, small settings, and the command line as a process."""
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from animegan_cli.cli.app import main
 from animegan_cli.settings import Settings
 
 REPOSITORY = Path(__file__).parents[1]
@@ -82,7 +85,23 @@ def tiny(photos: Path, tmp_path: Path) -> Callable[..., Settings]:
 
 
 @pytest.fixture
-def cli(tmp_path: Path) -> Cli:
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Run ``animegan`` in this process, in ``tmp_path``: without seconds for another torch."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        words = ["animegan", *map(str, arguments)]
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", words)
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as end:
+            main()
+        return subprocess.CompletedProcess(words, end.value.code, out.getvalue(), err.getvalue())
+
+    return run
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Cli:
     """Run ``animegan`` in a process of its own, in ``tmp_path``."""
 
     def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:

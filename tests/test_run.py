@@ -22,9 +22,9 @@ from animegan_cli.settings import Settings
 Make = Callable[..., Settings]
 
 
-def test_a_run_holds_all_that_the_readme_says(cli: Cli, photos: Path, tmp_path: Path) -> None:
+def test_a_run_holds_all_that_the_readme_says(process: Cli, photos: Path, tmp_path: Path) -> None:
     (photos / "broken.png").write_bytes(b"no image")
-    result = cli("train", "--data", photos, *TINY_FLAGS, "--epochs", 3, "--tick-kimg", "0.012")
+    result = process("train", "--data", photos, *TINY_FLAGS, "--epochs", 3, "--tick-kimg", "0.012")
     assert result.returncode == 0, result.stderr
     run = tmp_path / "runs" / "000-classic"
     names = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}

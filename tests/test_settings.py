@@ -115,17 +115,17 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         resolved({}, tmp_path / "nothing.toml")
 
 
-def test_mistakes_in_the_environment(cli: Cli) -> None:
-    line = error_line(cli("train", ANIMEGAN_BATCHSIZE="3"))
+def test_mistakes_in_the_environment(process: Cli) -> None:
+    line = error_line(process("train", ANIMEGAN_BATCHSIZE="3"))
     wanted = "unknown environment variable ANIMEGAN_BATCHSIZE; did you mean ANIMEGAN_BATCH_SIZE?"
     assert line == wanted
-    line = error_line(cli("train", ANIMEGAN_WIDTH="x"))
+    line = error_line(process("train", ANIMEGAN_WIDTH="x"))
     assert line.startswith("ANIMEGAN_WIDTH=x: use a number, or tiny, small, base, large")
 
 
-def test_flags_that_do_not_exist(cli: Cli) -> None:
-    assert error_line(cli("train", "--widht", 3)).startswith("No such option: --widht")
-    assert error_line(cli("paint")).startswith("No such command 'paint'")
+def test_flags_that_do_not_exist(process: Cli) -> None:
+    assert error_line(process("train", "--widht", 3)).startswith("No such option: --widht")
+    assert error_line(process("paint")).startswith("No such command 'paint'")
 
 
 def test_widths_have_names() -> None:
@@ -143,8 +143,8 @@ def test_seeds() -> None:
     assert [seed for span in parse_seeds("1,5, 10-12") for seed in span] == [1, 5, 10, 11, 12]
 
 
-def test_help_shows_every_field_of_train(cli: Cli) -> None:
-    text = cli("train", "--help", COLUMNS="240").stdout
+def test_help_shows_every_field_of_train(process: Cli) -> None:
+    text = process("train", "--help", COLUMNS="240").stdout
     for name in TRAIN_SECTIONS:
         for field, info in SECTIONS[name].model_fields.items():
             assert flag_name(field) in text
@@ -153,9 +153,11 @@ def test_help_shows_every_field_of_train(cli: Cli) -> None:
     assert "(>= 2, <= 65536)" in text
 
 
-def test_dry_run_shows_origins_and_trains_nothing(cli: Cli, photos: Path, tmp_path: Path) -> None:
+def test_dry_run_shows_origins_and_trains_nothing(
+    process: Cli, photos: Path, tmp_path: Path
+) -> None:
     before = set(tmp_path.rglob("*"))
-    result = cli(
+    result = process(
         "train",
         "--data",
         photos,
@@ -179,7 +181,7 @@ def test_dry_run_shows_origins_and_trains_nothing(cli: Cli, photos: Path, tmp_pa
     assert set(tmp_path.rglob("*")) == before
 
 
-def test_settings_json_is_a_config(cli: Cli, tiny: object, tmp_path: Path) -> None:
+def test_settings_json_is_a_config(process: Cli, tiny: object, tmp_path: Path) -> None:
     from animegan_cli.settings import train_fields
 
     tables = train_fields(tiny())  # type: ignore[operator]
