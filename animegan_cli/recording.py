@@ -2,7 +2,7 @@
 
 The networks are small: a step is more than a thousand operations of a few microseconds each, and to
 launch them one by one takes longer than they do. A CUDA graph holds them all. What differs from
-step to step is written into tensors of the graph's own before each replay. It needs no compiler.
+step to step is written into the tensors that it reads before each replay. It needs no compiler.
 """
 
 from collections import Counter
