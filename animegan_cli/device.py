@@ -2,7 +2,10 @@
 
 import ctypes
 import hashlib
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -55,6 +58,25 @@ def use_tensor_cores(device: torch.device) -> None:
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.allow_tf32 = True
         torch.backends.cudnn.benchmark = True
+
+
+@contextmanager
+def repeatable(wanted: bool = True) -> Iterator[None]:
+    """Compute with algorithms alone that give the same bits at every repeat, on CUDA too.
+
+    torch warns of an operation that has none. cuBLAS reads its variable when it is first used.
+    """
+    if not wanted:
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    timed, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, False
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(False)
+        torch.backends.cudnn.benchmark = timed
 
 
 def can_compile(device: torch.device) -> str:

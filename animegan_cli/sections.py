@@ -266,6 +266,11 @@ class ComputingSettings(Section):
         None,
         description="Record a step once and launch it whole from then on; if not given, on CUDA.",
     )
+    deterministic: bool = Field(
+        False,
+        description="Compute with algorithms alone that repeat to the bit; a CPU has no others, "
+        "CUDA has faster ones.",
+    )
     micro_batch: int | None = Field(
         None,
         ge=1,

@@ -17,6 +17,7 @@ from animegan_cli.data import ImageSet
 from animegan_cli.device import (
     choose_device,
     noise,
+    repeatable,
     reuse_freed_memory,
     set_threads,
     use_tensor_cores,
@@ -76,7 +77,7 @@ def train(settings: Settings, reporter: Reporter | None = None) -> TrainResult:
     set_threads(settings.threads)
     reuse_freed_memory()
     use_tensor_cores(device)
-    with joined(device) as ranks:
+    with joined(device) as ranks, repeatable(settings.deterministic):
         return _train(
             settings, device, ranks, (reporter if ranks.first else None) or NullReporter()
         )

@@ -18,6 +18,7 @@ from animegan_cli.pretrained import PRETRAINED
 from animegan_cli.reporting import NullReporter
 from animegan_cli.run_dir import find_snapshot, next_free_run, open_run
 from animegan_cli.settings import Settings
+from animegan_cli.training_step import train_step
 
 Make = Callable[..., Settings]
 
@@ -151,6 +152,28 @@ class Told(NullReporter):
 
     def warn(self, text: str) -> None:
         self.warnings.append(text)
+
+
+def test_deterministic_is_what_a_cpu_does_anyway(
+    tiny: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes = []
+
+    def watch(*arguments: object) -> None:
+        modes.append(torch.are_deterministic_algorithms_enabled())
+        train_step(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training_loop, "train_step", watch)
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    paths = []
+    for wanted in (False, True):
+        settings = tiny(deterministic=wanted, run=tmp_path / str(wanted))
+        paths.append(training_loop.train(settings).snapshot)
+        assert os.environ.get("CUBLAS_WORKSPACE_CONFIG") == (":4096:8" if wanted else None)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert set(modes[: len(modes) // 2]) == {False}
+    assert set(modes[len(modes) // 2 :]) == {True}
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_without_a_compiler_training_goes_on(tiny: Make, monkeypatch: pytest.MonkeyPatch) -> None:
