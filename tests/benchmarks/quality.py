@@ -131,6 +131,25 @@ In batches of 128 with schedules as many steps long (``modern-gpu``), on an H200
 | 245 | 1,615.6 | 84 | 0.759 | 0.394 | the same run |
 | 353 | 2,477.8 | 82 | 0.762 | 0.464 | **the same, G's rate falling in a line to 3 %: the box** |
 
+``modern`` itself on such a machine, one run, and what was tried of it (``few``: every 24th of the
+12,000 faces, 500 in all; tests ran beside it, so no seconds):
+
+| seconds | kimg | distance | precision | recall | what |
+| --- | --- | --- | --- | --- | --- |
+| 55 | 52.0 | 210 | 0.740 | 0.034 | on the CPU 209 at 52 kimg |
+| 75 | 116.0 | 130 | 0.811 | 0.140 | on the CPU 128 |
+| 112 | 232.0 | 122 | 0.767 | 0.219 | the same run |
+| 169 | 410.0 | 112 | 0.776 | 0.239 | the same run |
+| 297 | 820.0 | 98 | 0.793 | 0.293 | the same run: it still gains |
+| 169 | 410.0 | 124 | 0.734 | 0.241 | its copy, G's rate falling in a line to 0 from 328 kimg on |
+| - | 116.0 | 130 | 0.822 | 0.122 | few |
+| - | 232.0 | 123 | 0.802 | 0.164 | the same run |
+| - | 410.0 | 116 | 0.811 | 0.190 | the same run, nothing copied (README) |
+
+A fall of G's rate to nothing before the end (a cooldown) was to become a setting; it made the faces
+worse, and did not. ``modern-gpu`` gets further by then with as many images, though it is behind at
+first: 92 at 464 kimg.
+
 ``modern`` stayed at 117 to 121 from 166 to 232 kimg; its networks can do more than it showed there.
 In batches of 128 for its last 48 kimg alone it does not: at 64 px, on the core without bfloat16, a
 run had 180 at 275 kimg, and a copy of it, 375 such steps from 234 kimg on and averaged over half as
