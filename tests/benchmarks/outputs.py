@@ -24,8 +24,8 @@ D 4.4, PNG 1.6, lossless WebP 8.0 by Pillow's default and 0.4 by method 0):
   for its ``make_grid``; 0.8 s without, with D built when asked for.
 
 Ratios after that, while other work shared the cores: PNG 0.87 (2,560 images), rank 0.99 and 1.05.
-On two idle cores of an EPYC of 2021, 10,000 images, one turn: PNG 1.04 (234 images/s), rank 1.33 (146);
-why what is bare was the slower was not looked into.
+On two idle cores of an EPYC of 2021, 10,000 images, one turn: PNG 1.04 (234 images/s), rank 1.33
+(146); why what is bare was the slower was not looked into.
 Peak memory of ranking with tiny networks: 539 MB for 1,000 candidates and for 1,000,000.
 """
 
