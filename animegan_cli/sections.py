@@ -268,8 +268,8 @@ class ComputingSettings(Section):
     )
     deterministic: bool = Field(
         False,
-        description="Compute with algorithms alone that repeat to the bit; a CPU has no others, "
-        "CUDA has faster ones.",
+        description="Repeat a run to the bit on CUDA too, by algorithms that are not its fastest; a "
+        "CPU always does.",
     )
     micro_batch: int | None = Field(
         None,
