@@ -268,8 +268,8 @@ class ComputingSettings(Section):
     )
     deterministic: bool = Field(
         False,
-        description="Repeat a run to the bit on CUDA too, by algorithms that are not its fastest; a "
-        "CPU always does.",
+        description="Repeat a run to the bit on CUDA too, by algorithms that are not its fastest; "
+        "a CPU always does.",
     )
     micro_batch: int | None = Field(
         None,
