@@ -67,12 +67,12 @@ class Lite0(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return the outputs of the blocks in ``TAPS``, finest first."""
-        x = F.relu6(self.stem(images * (127.5 / 128) + 0.5 / 128))
+        x = F.relu6(self.stem(turned(images) * (127.5 / 128) + 0.5 / 128))
         taps = []
         for i, block in enumerate(self.blocks):
             x = block(x)
             if i in TAPS:
-                taps.append(x)
+                taps.append(turned(x))
         return taps
 
     def load_imagenet(self) -> None:
@@ -92,31 +92,32 @@ class Lite0(nn.Module):
             block.project.fold(state, name + "_project_conv", name + "_bn2")
 
 
+def turned(x: Tensor) -> Tensor:
+    """Turn images, maps or kernels ``[N, C, H, W]`` by half a turn."""
+    return x.flip(2, 3)
+
+
 class SameConv(nn.Conv2d):
-    """A convolution with TensorFlow's padding: what is odd of it goes to the right and bottom."""
+    """A convolution with TensorFlow's padding, of maps that are turned by half a turn.
+
+    At stride 2 TensorFlow pads one pixel more to the right and bottom. Turned, that is to the left
+    and top, as torch does it if it pads both sides alike and the last pixel is not reached; so no
+    map has to be copied into a larger one first.
+    """
 
     def __init__(
         self, below: int, above: int, kernel: int, stride: int = 1, groups: int = 1
     ) -> None:
-        even = stride == 1
-        super().__init__(
-            below, above, kernel, stride, (kernel - 1) // 2 if even else 0, groups=groups
-        )
+        super().__init__(below, above, kernel, stride, (kernel - 1) // 2, groups=groups)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``[N, C, H, W]`` to ``[N, C', ceil(H / stride), ceil(W / stride)]``."""
-        if self.stride[0] == 1:
-            return super().forward(x)
-        pads = (*self._pad(x.shape[3]), *self._pad(x.shape[2]))
-        if self.groups > 1 and x.requires_grad and x.dtype is torch.bfloat16 and x.is_cpu:
-            halved: Tensor = _HalvingDepthwise.apply(x, self.weight, self.bias, pads)
+        """Map ``[N, C, H, W]`` to ``[N, C', ceil(H / stride), ceil(W / stride)]``, all turned."""
+        kernel = self.weight if self.kernel_size == (1, 1) else turned(self.weight)
+        slow = self.stride[0] > 1 and self.groups > 1 and x.dtype is torch.bfloat16 and x.is_cpu
+        if slow and x.requires_grad:
+            halved: Tensor = _HalvingDepthwise.apply(x, kernel, self.bias)
             return halved
-        return super().forward(F.pad(x, pads))
-
-    def _pad(self, length: int) -> tuple[int, int]:
-        kernel, stride = self.kernel_size[0], self.stride[0]
-        total = max((-(-length // stride) - 1) * stride + kernel - length, 0)
-        return total // 2, total - total // 2
+        return F.conv2d(x, kernel, self.bias, self.stride, self.padding, groups=self.groups)
 
     @torch.no_grad()
     def fold(self, state: Mapping[str, Tensor], conv: str, norm: str) -> None:
@@ -155,26 +156,23 @@ class _HalvingDepthwise(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, pads: tuple[int, int, int, int]
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         kernel = weight.to(x.dtype)
         ctx.save_for_backward(kernel)
-        ctx.sides, ctx.pads = x.shape[2:], pads
-        return F.conv2d(F.pad(x, pads), kernel, bias.to(x.dtype), 2, groups=len(kernel))
+        ctx.sides = x.shape[2:]
+        pad = kernel.shape[2] // 2
+        return F.conv2d(x, kernel, bias.to(x.dtype), 2, pad, groups=len(kernel))
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         (kernel,) = ctx.saved_tensors
         (gradient,) = gradients
-        around = kernel.shape[2] - 1
-        (height, width), (left, _, top, _) = ctx.sides, ctx.pads
+        pad = kernel.shape[2] // 2
+        height, width = (side + 2 * pad for side in ctx.sides)
         n, channels, rows, columns = gradient.shape
-        spread = gradient.new_zeros(n, height + around, width + around, channels)
-        spread = spread.permute(0, 3, 1, 2)
-        y, x = around - top, around - left
-        spread[:, :, y : y + 2 * rows : 2, x : x + 2 * columns : 2] = gradient
-        return F.conv2d(spread, kernel.flip(2, 3), groups=channels), None, None, None
+        spread = gradient.new_zeros(n, height, width, channels).permute(0, 3, 1, 2)
+        spread[:, :, pad : pad + 2 * rows : 2, pad : pad + 2 * columns : 2] = gradient
+        return F.conv2d(spread, turned(kernel), groups=channels), None, None
 
 
 def _published() -> Mapping[str, Tensor]:
