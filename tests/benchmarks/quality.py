@@ -154,8 +154,8 @@ first: 92 at 464 kimg.
 In batches of 128 for its last 48 kimg alone it does not: at 64 px, on the core without bfloat16, a
 run had 180 at 275 kimg, and a copy of it, 375 such steps from 234 kimg on and averaged over half as
 many steps, 187 at 282. A run there that had 179 at 322 kimg went on in copies of it: 175 at
-366 as it was, 173 at 366 with match not falling, and 167 at 372 and **162 at 420** with the values of
-``modern-gpu`` from 322 kimg on (in all, batches of 128, G at 6e-4, which had fallen to 2e-4).
+366 as it was, 173 at 366 with match not falling, and 168 at 372 and **162 at 420** with the values
+of ``modern-gpu`` from 322 kimg on (batches of 128, G at 6e-4, which had fallen to 2e-4).
 
 Scaling the first layer's features of the box before that one by 0.8 (truncation): 152 and not 117,
 precision 0.716 and not 0.778, recall 0.219 and not 0.242.
