@@ -66,14 +66,8 @@ def launch(options: argparse.Namespace, count: int, batch: int = 0) -> Run:
     if count > 1:
         command += ["torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
         command += ["-m", "--"]
-    command += [
-        "animegan_cli",
-        "train",
-        "--data",
-        str(options.faces),
-        "--run",
-        f"{folder.name}/run",
-    ]
+    command += ["animegan_cli", "train", "--data", str(options.faces)]
+    command += ["--run", f"{folder.name}/run"]
     command += ["--recipe", options.recipe, "--batch-size", str(batch), "--g-iter-step", "1"]
     command += ["--grow-kimg", "0"]
     command += ["--threads", "1", "--device", "cpu", "--quiet", "--state-minutes", "99"]
