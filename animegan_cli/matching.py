@@ -31,6 +31,22 @@ class Moments(NamedTuple):
     std: Tensor
 
 
+class Side(NamedTuple):
+    """This process's part of a batch, of real or of generated images."""
+
+    features: list[Tensor]  # [N, C, H, W]
+    octaves: list[Tensor]  # [N, 3, H, W]
+    power: Tensor  # summed over the images
+
+
+class Statistics(NamedTuple):
+    """What is matched, of one side of the batch of all processes."""
+
+    moments: list[Moments]  # of features, then of octaves
+    covariances: list[Tensor]  # [C, C], of features
+    power: Tensor
+
+
 class Matching:
     """The mismatch of real and generated images, by moments averaged over batches.
 
@@ -68,40 +84,29 @@ class Matching:
             half: whether S is half of the full size.
             ranks: the moments are of the whole batch of all processes.
         """
-        real = self._moments("real", reals, real_features, half, ranks, LONG)
-        fake = self._moments("fake", fakes, fake_features, half, ranks)
-        total = moment_mismatch(real, fake)
+        sides = [
+            Side(features, octaves(images, COLORS >> half), power(images))
+            for images, features in ((reals, real_features), (fakes, fake_features))
+        ]
+        own_real, own_fake = batch_statistics(sides, ranks)
+        real = self._averaged("real", own_real, LONG)
+        fake = self._averaged("fake", own_fake, 1)
+        total = moment_mismatch(real.moments, fake.moments)
         if self.detail:
-            wanted = self.averages.follow("power.real", power(reals, ranks), LONG)
-            found = self.averages.follow("power.fake", power(fakes, ranks))
-            total = total + self.detail * power_mismatch(wanted, found)
+            total = total + self.detail * power_mismatch(real.power, fake.power)
         if self.covariance:
-            sides = {"real": real_features, "fake": fake_features}
-            covariances = [
-                [
-                    self.averages.follow(f"covariance.{side}.{i}", own, LONG)
-                    for i, own in enumerate(batch_covariances(features, ranks))
-                ]
-                for side, features in sides.items()
-            ]
             share = self.covariance * self.averages.known("covariance.fake.0", LONG)
-            total = total + share * covariance_mismatch(*covariances)
+            total = total + share * covariance_mismatch(real.covariances, fake.covariances)
         return total
 
-    def _moments(
-        self,
-        side: str,
-        images: Tensor,
-        features: list[Tensor],
-        half: bool,
-        ranks: Ranks,
-        times: int = 1,
-    ) -> list[Moments]:
-        maps = [*features, *octaves(images, COLORS >> half)]
-        return [
-            Moments(*self.averages.follow(f"{side}.{i}", torch.stack(own), times).unbind())
-            for i, own in enumerate(batch_moments(maps, ranks))
-        ]
+    def _averaged(self, side: str, own: Statistics, times: int) -> Statistics:
+        follow = self.averages.follow
+        moments = [torch.stack(of_map) for of_map in own.moments]
+        return Statistics(
+            [Moments(*follow(f"{side}.{i}", x, times).unbind()) for i, x in enumerate(moments)],
+            [follow(f"covariance.{side}.{i}", x, LONG) for i, x in enumerate(own.covariances)],
+            follow(f"power.{side}", own.power, times),
+        )
 
 
 class Averages:
@@ -165,18 +170,36 @@ class Averages:
                 self._batches[name] = int(tensor)
 
 
-def batch_moments(maps: list[Tensor], ranks: Ranks) -> list[Moments]:
-    """Return the moments of maps ``[N, C, H, W]`` over the batch of all processes.
+def batch_statistics(sides: list[Side], ranks: Ranks = ALONE) -> list[Statistics]:
+    """Return the statistics of each side over the batch of all processes.
 
-    Torch's own ``std`` takes four times as long.
+    Those of all sides are exchanged at once: sums first, then products about the means. Covariances
+    are of channels, each a mean over places. They are about the batch's own means: how a G that
+    swings differs from itself a few batches ago is no variety. Through those means no gradient
+    flows; it would be zero. Torch's own ``std`` takes four times as long.
     """
-    wide = [x.float() for x in maps]
-    n = len(wide[0]) * ranks.count
-    means = _totals([x.sum(0) / n for x in wide], ranks)
-    squares = [(x - mean).square().sum(0) for x, mean in zip(wide, means, strict=True)]
+    maps = [[x.float() for x in (*side.features, *side.octaves)] for side in sides]
+    n = len(maps[0][0]) * ranks.count
+    firsts = _totals(
+        [[side.power, *(x.sum(0) for x in own)] for side, own in zip(sides, maps, strict=True)],
+        ranks,
+    )
+    means = [[total / n for total in first[1:]] for first in firsts]
+    seconds = []
+    for side, own, mean in zip(sides, maps, means, strict=True):
+        away = [x - m.detach() for x, m in zip(own, mean, strict=True)]
+        pooled = [x.mean((2, 3)) for x in away[: len(side.features)]]
+        seconds.append([*(x.square().sum(0) for x in away), *(x.T @ x for x in pooled)])
     return [
-        Moments(mean, (square / (n - 1) + _TINY).sqrt())
-        for mean, square in zip(means, _totals(squares, ranks), strict=True)
+        Statistics(
+            [
+                Moments(m, (square / (n - 1) + _TINY).sqrt())
+                for m, square in zip(mean, second, strict=False)
+            ],
+            [product / (n - 1) for product in second[len(mean) :]],
+            first[0] / n,
+        )
+        for first, mean, second in zip(firsts, means, _totals(seconds, ranks), strict=True)
     ]
 
 
@@ -192,19 +215,6 @@ def moment_mismatch(real: list[Moments], fake: list[Moments]) -> Tensor:
         total = total + ((found.std - wanted.std) / unit).square().mean()
         total = total + ((found.mean - wanted.mean) / unit).square().mean()
     return total
-
-
-def batch_covariances(maps: list[Tensor], ranks: Ranks) -> list[Tensor]:
-    """Return the covariances ``[C, C]`` of maps' channels, each channel a mean over places.
-
-    They are of the batch of all processes, about its own means: how a G that swings differs from
-    itself a few batches ago is no variety.
-    """
-    pooled = [x.float().mean((2, 3)) for x in maps]
-    n = len(pooled[0]) * ranks.count
-    means = _totals([x.sum(0) / n for x in pooled], ranks)
-    away = [x - mean for x, mean in zip(pooled, means, strict=True)]
-    return _totals([x.T @ x / (n - 1) for x in away], ranks)
 
 
 def covariance_mismatch(real: list[Tensor], fake: list[Tensor]) -> Tensor:
@@ -233,17 +243,15 @@ def octaves(images: Tensor, side: int) -> list[Tensor]:
     return [images, *found]
 
 
-def power(images: Tensor, ranks: Ranks) -> Tensor:
-    """Return the mean power of images ``[N, 3, S, S]`` at each frequency, ``[S, S // 2 + 1]``.
+def power(images: Tensor) -> Tensor:
+    """Return the power of images ``[N, 3, S, S]`` at each frequency, summed: ``[S, S // 2 + 1]``.
 
-    Of their brightness, over the batch of all processes. Images are windowed (Hann), so that their
-    edges count for nothing.
+    Of their brightness. Images are windowed (Hann), so that their edges count for nothing.
     """
     window = torch.hann_window(images.shape[2], device=images.device)
     light = images.mean(1)
     light = (light - light.mean((1, 2), keepdim=True)) * window * window[:, None]
-    own = torch.view_as_real(torch.fft.rfft2(light)).square().sum((0, 3))
-    return _totals([own / (len(images) * ranks.count)], ranks)[0]
+    return torch.view_as_real(torch.fft.rfft2(light)).square().sum((0, 3))
 
 
 def power_mismatch(wanted: Tensor, found: Tensor) -> Tensor:
@@ -256,11 +264,13 @@ def power_mismatch(wanted: Tensor, found: Tensor) -> Tensor:
     return (ratio.sqrt() - 1).square().mean()
 
 
-def _totals(maps: list[Tensor], ranks: Ranks) -> list[Tensor]:
+def _totals(groups: list[list[Tensor]], ranks: Ranks) -> list[list[Tensor]]:
     """Return the sums of maps over all processes, exchanged as one vector."""
     if ranks.count == 1:
-        return maps
-    rows = [x.movedim(0, -1) for x in maps]  # the memory order of what they are compared with
+        return groups
+    # In the memory order of what they are compared with.
+    rows = [x.movedim(0, -1) for group in groups for x in group]
     sums = ranks.total(torch.cat([x.flatten() for x in rows]))
     parts = sums.split([x.numel() for x in rows])
-    return [part.view(x.shape).movedim(-1, 0) for part, x in zip(parts, rows, strict=True)]
+    maps = (part.view(x.shape).movedim(-1, 0) for part, x in zip(parts, rows, strict=True))
+    return [[next(maps) for _ in group] for group in groups]

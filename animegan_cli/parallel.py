@@ -42,10 +42,14 @@ class Ranks:
         return whole if self.count == 1 else whole.chunk(self.count)[self.rank]
 
     def total(self, x: Tensor) -> Tensor:
-        """Return the sum of ``x`` over all processes; gradients flow back to all of them."""
+        """Return the sum of ``x`` over all processes.
+
+        A loss that follows from sums is the same in all of them, and so is its gradient: on the way
+        back nothing needs to be exchanged.
+        """
         if self.count == 1:
             return x
-        summed: Tensor = _Total.apply(x)
+        summed: Tensor = _Total.apply(x, self.count)
         return summed
 
     def average_gradients(self, network: nn.Module) -> None:
@@ -224,16 +228,15 @@ class _SharedNorm(torch.autograd.Function):
 
 
 class _Total(torch.autograd.Function):
-    """The sum over all processes, and of their gradients on the way back."""
+    """The sum over all processes; their gradients of it are alike, and their sum is returned."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, count: int) -> Tensor:
+        ctx.count = count
         total = x.clone()
         dist.all_reduce(total)
         return total
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        total = gradients[0].clone()
-        dist.all_reduce(total)
-        return total
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0] * ctx.count, None

@@ -8,14 +8,14 @@ from torch import Tensor
 from animegan_cli.matching import (
     Averages,
     Matching,
-    batch_moments,
+    Side,
+    batch_statistics,
     covariance_mismatch,
     moment_mismatch,
     octaves,
     power,
     power_mismatch,
 )
-from animegan_cli.parallel import ALONE
 
 CPU = torch.device("cpu")
 
@@ -26,8 +26,8 @@ def test_the_mismatch_is_of_mean_and_spread_of_each_channel() -> None:
     unit = real.std(0).square().mean((1, 2)).sqrt()
 
     def mismatch(*fakes: Tensor) -> float:
-        wanted = batch_moments([real] * len(fakes), ALONE)
-        return float(moment_mismatch(wanted, batch_moments(list(fakes), ALONE)))
+        sides = [Side(maps, [], torch.zeros(())) for maps in ([real] * len(fakes), list(fakes))]
+        return float(moment_mismatch(*(side.moments for side in batch_statistics(sides))))
 
     assert mismatch(real) == 0
     wanted = float((2 / unit).square().mean())
@@ -137,7 +137,7 @@ def test_hatching_is_seen_where_it_is() -> None:
         "along": torch.cos(16 * at).expand(2, 3, 48, -1),
     }
     images["both"] = images["along"] * torch.cos(8 * at)[:, None]
-    found = {name: power(x, ALONE) for name, x in images.items()}
+    found = {name: power(x) / len(x) for name, x in images.items()}
     assert found["flat"].shape == (48, 25)
     assert float(found["flat"].amax()) < 1e-6
     assert int(found["along"].argmax()) == 16

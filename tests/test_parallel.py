@@ -17,6 +17,7 @@ from conftest import TINY_FLAGS, Cli
 from safetensors.torch import load_file
 from torch import nn
 
+from animegan_cli.matching import Matching
 from animegan_cli.parallel import (
     ALONE,
     Ranks,
@@ -213,3 +214,14 @@ def test_shared_statistics_of_one_process_are_plain_ones(group: None, dtype: tor
     for name, value in plain.state_dict().items():
         torch.testing.assert_close(shared.state_dict()[f"0.{name}"], value, **close)
     torch.testing.assert_close(shared.eval()(x), plain.eval()(x), **close)
+
+
+def test_all_statistics_are_exchanged_at_once(group: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each exchange waits for the slowest process, and their losses have the same gradient."""
+    exchanged = []
+    monkeypatch.setattr(dist, "all_reduce", exchanged.append)
+    images = torch.randn(4, 3, 16, 16, requires_grad=True)
+    maps = [images[:, :, ::2], images[:, :2, ::4]]
+    matching = Matching(0.9, covariance=0.5, detail=0.5)
+    matching.mismatch(images, maps, images, maps, ranks=Ranks(0, 2)).backward()  # type: ignore[no-untyped-call]
+    assert len(exchanged) == 2  # sums, then products about the means
