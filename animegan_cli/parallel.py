@@ -189,16 +189,16 @@ class SharedBatchNorm(nn.BatchNorm2d):
 class _SharedNorm(torch.autograd.Function):
     """Normalise by the moments of all processes; also returns them.
 
-    torch's own kernels do the work with the moments of this process's part; what those of the
-    others change is added per channel, one exchange each way.
+    torch's own kernels find the sums of this process's part, with one exchange each way.
     """
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float
     ) -> tuple[Tensor, Tensor, Tensor]:
-        _, mean, scale = torch.native_batch_norm(x, weight, bias, None, None, True, 0.0, eps)
-        moments = torch.stack([mean, scale.square().reciprocal() - eps])
+        # Running statistics in float32, though not moved, ask for moments in float32.
+        still = torch.zeros_like(weight), torch.ones_like(weight)
+        moments = torch.stack(torch.ops.aten.batch_norm_update_stats(x, *still, 0.0))
         of_all = [torch.empty_like(moments) for _ in range(dist.get_world_size())]
         dist.all_gather(of_all, moments)
         means, variances = torch.stack(of_all).unbind(1)
@@ -212,18 +212,18 @@ class _SharedNorm(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         x, weight, mean, scale = ctx.saved_tensors
-        dx, d_weight, d_bias = torch.ops.aten.native_batch_norm_backward(
-            gradients[0], x, weight, None, None, mean, scale, True, ctx.eps, [True, True, True]
+        _, d_weight, d_bias = torch.ops.aten.native_batch_norm_backward(
+            gradients[0], x, weight, None, None, mean, scale, True, ctx.eps, [False, True, True]
         )
-        # It took this process's sums for those of the batch: put the others' in their place.
-        own = torch.stack([d_weight, d_bias])
-        of_all = own.clone()
-        dist.all_reduce(of_all)
-        steep, flat = (own - of_all / dist.get_world_size()) / (x.numel() // x.shape[1])
-        slope = weight * scale.square() * steep
-        offset = weight * scale * flat - slope * mean
-        dx += offset[:, None, None].to(dx.dtype)
-        dx.addcmul_(x, slope[:, None, None].to(dx.dtype))
+        means = torch.stack([d_weight, d_bias])
+        dist.all_reduce(means)
+        means /= dist.get_world_size() * (x.numel() // x.shape[1])
+        # dx = weight * scale * (dy - mean of dy - (x - mean) * scale * mean of normalised x * dy)
+        gain = weight * scale
+        slope = -gain * scale * means[0]
+        offset = -gain * means[1] - slope * mean
+        gain, slope, offset = (row[:, None, None].to(x.dtype) for row in (gain, slope, offset))
+        dx = torch.addcmul(offset, x, slope).addcmul_(gradients[0], gain)
         return dx, d_weight, d_bias, None
 
 
