@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import Cli
-from torch import Tensor
+from torch import Tensor, nn
 
 from animegan_cli import training_step
 from animegan_cli.augment import BRIGHTNESS, Draw, augment
@@ -136,7 +136,7 @@ def test_the_frozen_weights_are_named_where_they_are_missing(
 def test_a_doubling_is_nearest_neighbour_and_a_convolution() -> None:
     torch.manual_seed(0)
     x, weight = torch.randn(2, 5, 6, 6), torch.randn(5, 7, 3, 3)
-    ours = F.conv_transpose2d(x, projected.spread(weight), stride=2, padding=1)
+    ours = projected.doubled(x, weight)
     large = F.interpolate(x, scale_factor=2, mode="nearest")
     kernel = weight.transpose(0, 1).flip(2, 3)
     torch.testing.assert_close(ours, F.conv2d(large, kernel, padding=1), rtol=1e-4, atol=1e-4)
@@ -508,21 +508,90 @@ def test_the_whole_way(modern: Make, cli: Cli) -> None:
 
 @pytest.mark.parametrize(("side", "kernel"), [(12, 3), (12, 5), (9, 3), (7, 5)])
 def test_the_quick_way_back_through_a_halving_kernel_is_the_plain_one(
-    side: int, kernel: int
+    side: int, kernel: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    quick_ways: list[Tensor] = []
+    way_back = lite0._back_through_halving
+    monkeypatch.setattr(
+        lite0,
+        "_back_through_halving",
+        lambda *args: quick_ways.append(way_back(*args)) or quick_ways[-1],  # type: ignore[func-returns-value]
+    )
     torch.manual_seed(0)
     conv = lite0.SameConv(6, 6, kernel, stride=2, groups=6).requires_grad_(False)
+    conv.bias.fill_(3)  # far from both ends of ReLU6, where rounding would decide
     x = torch.randn(2, 6, side, side)
     plain, quick = x.clone().requires_grad_(), x.bfloat16().requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
         y = conv(quick)
-    assert "HalvingDepthwise" in type(y.grad_fn).__name__
     wanted = conv(plain)
     gradient = torch.randn_like(wanted)
     wanted.backward(gradient)
+    assert not quick_ways
     y.backward(gradient.bfloat16())
+    assert len(quick_ways) == 1
     torch.testing.assert_close(y.float(), wanted, rtol=0.02, atol=0.02)
     torch.testing.assert_close(quick.grad.float(), plain.grad, rtol=0.03, atol=0.03)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_frozen_convolution_and_its_relu6_are_those_of_torch(fused: bool) -> None:
+    if fused and not lite0._fuses(torch.float32):
+        pytest.skip("this build of torch lacks the operator")
+    network = lite0.Lite0()
+    torch.manual_seed(0)
+    for parameter in network.parameters():  # both ends of ReLU6 are reached
+        wide = 1 / parameter[0].numel() ** 0.5 if parameter.ndim > 1 else 3
+        nn.init.normal_(parameter, std=wide)
+    for conv in network.modules():
+        if isinstance(conv, lite0.SameConv) and not fused:
+            conv.fused = []
+    images = torch.rand(2, 3, 24, 24) * 2 - 1
+    found = []
+    for learns in (False, True):  # one that learns goes through torch's own operators
+        network.requires_grad_(learns)
+        own = images.clone().requires_grad_()
+        taps = network(own)
+        sum(tap.square().mean() for tap in taps).backward()
+        assert ("_RectifiedConv" in str(way_back(taps[0]))) is not learns
+        assert own.grad is not None
+        found.append([*taps, own.grad])
+    assert all(tap.std() > 0.1 for tap in found[0][:-1])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(
+            one, other, rtol=1e-4, atol=1e-4 * float(other.detach().abs().max())
+        )
+
+
+def way_back(x: Tensor) -> list[object]:
+    """Return all steps of the backward pass."""
+    steps, seen = [x.grad_fn], []
+    while steps:
+        step = steps.pop()
+        if step is not None and step not in seen:
+            seen.append(step)
+            steps += [before for before, _ in step.next_functions]
+    return seen
+
+
+@pytest.mark.parametrize("error", [AttributeError, RuntimeError, TypeError])
+def test_torchs_private_operator_may_be_missing(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def lacking(*_: object) -> Tensor:
+        raise error("it is gone")
+
+    monkeypatch.setattr(lite0, "_at_once", lacking)
+    lite0._fuses.cache_clear()
+    try:
+        conv = lite0.SameConv(3, 4, 3).requires_grad_(False)
+    finally:
+        lite0._fuses.cache_clear()
+    assert not conv.fused
+    x = torch.randn(1, 3, 4, 4) * 20
+    y = F.relu6(F.conv2d(x, lite0.turned(conv.weight), conv.bias, padding=1))
+    assert {0.0, 6.0} < set(y.flatten().tolist())
+    assert torch.equal(conv(x), y)
 
 
 def test_augmentation_is_new_in_every_step_and_the_same_again(

@@ -10,8 +10,9 @@ import hashlib
 import importlib.util
 import io
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -67,7 +68,7 @@ class Lite0(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return the outputs of the blocks in ``TAPS``, finest first."""
-        x = F.relu6(self.stem(turned(images) * (127.5 / 128) + 0.5 / 128))
+        x = self.stem(turned(images) * (127.5 / 128) + 0.5 / 128)
         taps = []
         for i, block in enumerate(self.blocks):
             x = block(x)
@@ -98,7 +99,7 @@ def turned(x: Tensor) -> Tensor:
 
 
 class SameConv(nn.Conv2d):
-    """A convolution with TensorFlow's padding, of maps that are turned by half a turn.
+    """A convolution with TensorFlow's padding, of maps that are turned by half a turn, and ReLU6.
 
     At stride 2 TensorFlow pads one pixel more to the right and bottom. Turned, that is to the left
     and top, as torch does it if it pads both sides alike and the last pixel is not reached; so no
@@ -106,18 +107,31 @@ class SameConv(nn.Conv2d):
     """
 
     def __init__(
-        self, below: int, above: int, kernel: int, stride: int = 1, groups: int = 1
+        self,
+        below: int,
+        above: int,
+        kernel: int,
+        stride: int = 1,
+        groups: int = 1,
+        rectified: bool = True,
     ) -> None:
         super().__init__(below, above, kernel, stride, (kernel - 1) // 2, groups=groups)
+        self.rectified = rectified
+        self.fused = [kind for kind in (torch.float32, torch.bfloat16) if _fuses(kind)]
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[N, C, H, W]`` to ``[N, C', ceil(H / stride), ceil(W / stride)]``, all turned."""
         kernel = self.weight if self.kernel_size == (1, 1) else turned(self.weight)
-        slow = self.stride[0] > 1 and self.groups > 1 and x.dtype is torch.bfloat16 and x.is_cpu
-        if slow and x.requires_grad:
-            halved: Tensor = _HalvingDepthwise.apply(x, kernel, self.bias)
-            return halved
-        return F.conv2d(x, kernel, self.bias, self.stride, self.padding, groups=self.groups)
+        learns = self.weight.requires_grad and torch.is_grad_enabled()
+        if self.rectified and x.is_cpu and not learns:
+            if torch.is_autocast_enabled("cpu"):
+                x = x.to(torch.get_autocast_dtype("cpu"))
+            weights = kernel.to(x.dtype), cast("Tensor", self.bias).to(x.dtype)
+            form = self.stride, self.padding, self.groups, x.dtype in self.fused
+            rectified: Tensor = _RectifiedConv.apply(x, *weights, *form)
+            return rectified
+        y = F.conv2d(x, kernel, self.bias, self.stride, self.padding, groups=self.groups)
+        return F.relu6(y) if self.rectified else y
 
     @torch.no_grad()
     def fold(self, state: Mapping[str, Tensor], conv: str, norm: str) -> None:
@@ -136,43 +150,89 @@ class Block(nn.Module):
         inner = below * expansion
         self.expand = SameConv(below, inner, 1) if expansion > 1 else None
         self.depthwise = SameConv(inner, inner, kernel, stride, groups=inner)
-        self.project = SameConv(inner, above, 1)
+        self.project = SameConv(inner, above, 1, rectified=False)
         self.residual = stride == 1 and below == above
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[N, C, H, W]`` to ``[N, C', H / stride, W / stride]``."""
-        y = x if self.expand is None else F.relu6(self.expand(x))
-        y = self.project(F.relu6(self.depthwise(y)))
+        y = x if self.expand is None else self.expand(x)
+        y = self.project(self.depthwise(y))
         y = x + y if self.residual else y
         assert isinstance(y, Tensor)
         return y
 
 
-class _HalvingDepthwise(torch.autograd.Function):
-    """A frozen depthwise convolution of stride 2 that a CPU also goes backward through quickly.
+class _RectifiedConv(torch.autograd.Function):
+    """A frozen convolution and its ReLU6, in one pass over the map where a CPU can do that."""
 
-    In bfloat16 its library's own backward pass takes ten times as long as a forward pass over as
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        stride: tuple[int, int],
+        padding: tuple[int, int],
+        groups: int,
+        fused: bool,
+    ) -> Tensor:
+        if fused:
+            y = _at_once(x, weight, bias, stride, padding, groups)
+        else:
+            y = F.conv2d(x, weight, bias, stride, padding, groups=groups).clamp_(0, 6)
+        ctx.save_for_backward(x, weight, y)
+        ctx.stride, ctx.padding, ctx.groups = stride, padding, groups
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, y = ctx.saved_tensors
+        gradient = torch.ops.aten.hardtanh_backward(gradients[0], y, 0.0, 6.0)
+        if x.dtype is torch.bfloat16 and ctx.stride[0] > 1 and ctx.groups > 1:
+            dx = _back_through_halving(gradient, x, weight)
+        else:
+            form = ctx.stride, ctx.padding, (1, 1), False, (0, 0), ctx.groups, (True, False, False)
+            dx, _, _ = torch.ops.aten.convolution_backward(gradient, x, weight, None, *form)
+        return dx, None, None, None, None, None, None
+
+
+def _back_through_halving(gradient: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """Return the gradient for ``x`` of a depthwise convolution of stride 2.
+
+    In bfloat16 a CPU library's own way back takes ten times as long as a forward pass over as
     much. So the gradient is spread out between zeros and goes forward through the flipped kernel.
     """
+    pad = weight.shape[2] // 2
+    n, channels, rows, columns = gradient.shape
+    height, width = (side + 2 * pad for side in x.shape[2:])
+    spread = gradient.new_zeros(n, height, width, channels).permute(0, 3, 1, 2)
+    spread[:, :, pad : pad + 2 * rows : 2, pad : pad + 2 * columns : 2] = gradient
+    return F.conv2d(spread, turned(weight), groups=channels)
 
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        kernel = weight.to(x.dtype)
-        ctx.save_for_backward(kernel)
-        ctx.sides = x.shape[2:]
-        pad = kernel.shape[2] // 2
-        return F.conv2d(x, kernel, bias.to(x.dtype), 2, pad, groups=len(kernel))
 
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        (kernel,) = ctx.saved_tensors
-        (gradient,) = gradients
-        pad = kernel.shape[2] // 2
-        height, width = (side + 2 * pad for side in ctx.sides)
-        n, channels, rows, columns = gradient.shape
-        spread = gradient.new_zeros(n, height, width, channels).permute(0, 3, 1, 2)
-        spread[:, :, pad : pad + 2 * rows : 2, pad : pad + 2 * columns : 2] = gradient
-        return F.conv2d(spread, turned(kernel), groups=channels), None, None
+def _at_once(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    groups: int,
+) -> Tensor:
+    """Return ``relu6(conv2d(x))``, by the operator that torch's own compiler puts in its place."""
+    rectify = "hardtanh", [0.0, 6.0], ""
+    operator = torch.ops.mkldnn._convolution_pointwise
+    y: Tensor = operator(x, weight, bias, padding, stride, (1, 1), groups, *rectify)
+    return y
+
+
+@cache
+def _fuses(dtype: torch.dtype) -> bool:
+    """Return whether torch and this CPU have that operator; it is no part of torch's promises."""
+    one = torch.full((1, 1, 1, 1), 3.0, dtype=dtype, device="cpu")
+    try:
+        return float(_at_once(one, one, one[0, 0, 0], (1, 1), (0, 0), 1)) == 6
+    except (AttributeError, RuntimeError, TypeError):
+        return False
 
 
 def _published() -> Mapping[str, Tensor]:

@@ -49,19 +49,21 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from peers import PEERS, Peer
 from step_parts import LOGGING, Parts, Reals, marked_step, same_weights, tick
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from animegan_cli.augment import Draw, augment
 from animegan_cli.data import list_images, normalize, open_images
 from animegan_cli.device import choose_device, reuse_freed_memory
+from animegan_cli.networks import lite0
 from animegan_cli.networks.projected import Discriminator
 from animegan_cli.objectives import OBJECTIVES
 from animegan_cli.order import Order
@@ -249,7 +251,8 @@ def show_parts(
         clock.start()
         marked_step(state, settings, reals, clock.mark)
         whole += watch.timed(lambda: train_step(state, settings, lambda: reals(state)))
-    with FlopCounterMode(display=False) as counter:
+    counter = flop_counter()
+    with counter:
         counted = Parts(lambda: counter.get_total_flops() / 2)
         marked_step(state, settings, reals, counted.mark)
     ticking = watch.timed(tick(state, settings), 3) * batch / (settings.tick_kimg * 1000)
@@ -275,11 +278,25 @@ def show_parts(
 
 def operations(work: Iteration) -> float:
     """Return the multiply-accumulates of a call, by torch's counter of what is computed."""
-    counter = FlopCounterMode(display=False)
+    counter = flop_counter()
     counter.mod_tracker = _NoModules()  # type: ignore[assignment]
     with counter:
         work()
     return counter.get_total_flops() / 2
+
+
+def flop_counter() -> FlopCounterMode:
+    """Return torch's counter, which also counts a convolution that is rectified at once."""
+    known = {}
+    if lite0._fuses(torch.float32):
+        known[torch.ops.mkldnn._convolution_pointwise] = _convolution_flops
+    return FlopCounterMode(display=False, custom_mapping=known)
+
+
+def _convolution_flops(
+    images: list[int], weight: list[int], *_: Any, out_shape: list[int], **__: Any
+) -> int:
+    return conv_flop_count(images, weight, out_shape)
 
 
 class _NoModules(nullcontext[None]):
