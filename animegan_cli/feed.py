@@ -25,54 +25,53 @@ class Feed:
     Args:
         images: the decoded images.
         order: which of them a step sees.
-        batch_size: images in the batch of all processes.
         device: where batches are wanted.
         ranks: this process among all.
         resident: keep all images on the device.
-        ahead: images between two batches, to read the next one in a thread; 0 to read it when it
-            is asked for.
+        every: steps between two batches that are asked for, to read the next one in a thread; 0 to
+            read it when it is asked for.
     """
 
     def __init__(
         self,
         images: ImageSet,
         order: Order,
-        batch_size: int,
         device: torch.device,
         ranks: Ranks = ALONE,
         *,
         resident: bool = False,
-        ahead: int = 0,
+        every: int = 0,
     ) -> None:
         self.images, self.order, self.device, self.ranks = images, order, device, ranks
-        self.share = batch_size // ranks.count
         self._resident = _on_device(images, device) if resident else None
-        self._ahead = ahead
-        self._reader = ThreadPoolExecutor(1) if ahead else None
-        self._coming: tuple[int, Future[Tensor]] | None = None
+        self._every = every
+        self._reader = ThreadPoolExecutor(1) if every else None
+        self._coming: tuple[int, int, Future[Tensor]] | None = None
 
-    def at(self, cur_nimg: int) -> Tensor:
+    def at(self, cur_nimg: int, batch_size: int) -> Tensor:
         """Return the real images after ``cur_nimg``: ``[batch_size / ranks, 3, S, S]``."""
-        indices, flips = self._place(cur_nimg)
+        indices, flips = self._place(cur_nimg, batch_size)
         if self._resident is not None:
             batch = self._resident[torch.from_numpy(indices).to(self.device, non_blocking=True)]
             batch = batch.permute(0, 3, 1, 2)
         else:
-            batch = self._read(cur_nimg, indices).to(self.device, non_blocking=True)
+            batch = self._read(cur_nimg, batch_size, indices).to(self.device, non_blocking=True)
         return normalize(batch, torch.from_numpy(flips).to(self.device, non_blocking=True))
 
-    def _place(self, cur_nimg: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        return self.order.at(cur_nimg + self.ranks.rank * self.share, self.share)
+    def _place(self, cur_nimg: int, batch_size: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        share = batch_size // self.ranks.count
+        return self.order.at(cur_nimg + self.ranks.rank * share, share)
 
-    def _read(self, cur_nimg: int, indices: NDArray[np.int64]) -> Tensor:
+    def _read(self, cur_nimg: int, batch_size: int, indices: NDArray[np.int64]) -> Tensor:
         if self._reader is None:
             return self.images.batch(indices)
-        if self._coming is not None and self._coming[0] == cur_nimg:
-            batch = self._coming[1].result()
+        if self._coming is not None and self._coming[:2] == (cur_nimg, batch_size):
+            batch = self._coming[2].result()
         else:
             batch = self._pinned(indices)
-        following = cur_nimg + self._ahead
-        self._coming = following, self._reader.submit(self._pinned, self._place(following)[0])
+        following = cur_nimg + batch_size * self._every
+        next_indices, _ = self._place(following, batch_size)
+        self._coming = following, batch_size, self._reader.submit(self._pinned, next_indices)
         return batch
 
     def _pinned(self, indices: NDArray[np.int64]) -> Tensor:
@@ -81,20 +80,15 @@ class Feed:
 
 
 def feed_for(
-    images: ImageSet,
-    order: Order,
-    batch_size: int,
-    device: torch.device,
-    ranks: Ranks = ALONE,
-    ahead: int = 0,
+    images: ImageSet, order: Order, device: torch.device, ranks: Ranks = ALONE, every: int = 0
 ) -> Feed:
     """Return a feed that suits the device: resident in a GPU's memory where the images fit."""
     if device.type != "cuda":
-        return Feed(images, order, batch_size, device, ranks)
+        return Feed(images, order, device, ranks)
     free, _ = torch.cuda.mem_get_info(device)
     needed = len(images) * int(np.prod(images.pixels.shape[1:]))
     fits = needed <= RESIDENT_SHARE * free
-    return Feed(images, order, batch_size, device, ranks, resident=fits, ahead=0 if fits else ahead)
+    return Feed(images, order, device, ranks, resident=fits, every=0 if fits else every)
 
 
 def _on_device(images: ImageSet, device: torch.device) -> Tensor:

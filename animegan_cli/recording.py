@@ -26,6 +26,7 @@ class Kind(NamedTuple):
     """What a step does; those that differ in it are other recordings."""
 
     half: bool
+    batch_size: int
     train_D: bool
     train_G: bool
 
@@ -89,8 +90,8 @@ class Recorder:
         if not self.enabled or self._warm[kind] <= WARM_STEPS:
             step(reals)
             return
-        for other in [other for other in self._recordings if other.half != kind.half]:
-            del self._recordings[other]  # a run does not shrink again
+        for other in [other for other in self._recordings if other[:2] != kind[:2]]:
+            del self._recordings[other]  # neither images nor batches shrink again
         self._open = recording = _Recording(reals)
         try:
             step(reals)  # as ever, but for its inputs: they stay

@@ -1,6 +1,12 @@
 """What changes over a run, as a function of images seen, however long the run will be."""
 
+import math
+
+from animegan_cli.settings import Settings
+
 LOWEST = 0.25
+# Lengths that are counted in steps: in batches twice as large they are twice as many images long.
+_COUNTED_IN_STEPS = ("g_lr_kimg", "match_kimg", "ema_kimg")
 
 
 def falling(images: float, kimg: float) -> float:
@@ -9,3 +15,37 @@ def falling(images: float, kimg: float) -> float:
     It knows no end, so a run may be made longer at any time. With ``kimg`` = 0 it stays 1.
     """
     return max(LOWEST, min(1.0, kimg * 1000 / max(images, 1))) if kimg else 1.0
+
+
+def doublings(settings: Settings) -> list[int]:
+    """Return the images seen at which batches become twice as large: none, or two numbers.
+
+    Small batches make most of the first images, large ones most of the last ones (Smith et al.
+    2018, arXiv 1711.00489). They grow where images seen are a multiple of the larger batch. A run
+    that starts from a snapshot keeps its batches.
+    """
+    if not settings.batch_kimg or settings.init is not None:
+        return []
+    after = settings.batch_kimg * 1000
+    return [
+        math.ceil(times / 2 * after / (times * settings.batch_size)) * times * settings.batch_size
+        for times in (2, 4)
+    ]
+
+
+def stage(images: int, settings: Settings) -> Settings:
+    """Return the settings by which the next step is done: of the batch, and in proportion to it."""
+    times = 2 ** sum(images >= begin for begin in doublings(settings))
+    if times == 1:
+        return settings
+    grown = {name: getattr(settings, name) * times for name in _COUNTED_IN_STEPS}
+    return settings.model_copy(update={**grown, "batch_size": settings.batch_size * times})
+
+
+def steps(images: int, settings: Settings) -> int:
+    """Return how many steps so many images take from the start of a run."""
+    done, seen, batch_size = 0, 0, settings.batch_size
+    for end in [*doublings(settings), images]:
+        done += (min(end, images) - seen) // batch_size
+        seen, batch_size = min(end, images), batch_size * 2
+    return done

@@ -118,6 +118,12 @@ class TrainingSettings(Section):
         "bce", description="Loss; bce goes with the classic family, the others with projected."
     )
     batch_size: int = Field(64, ge=2, le=65536, description="Real images per step.")
+    batch_kimg: float = Field(
+        0.0,
+        ge=0,
+        description="Thousands of images after which batches are twice as large, and four times "
+        "after twice as many; 0 for never.",
+    )
     real_label: float = Field(
         0.8, gt=0, le=1, description="With bce: target of D for real images, and of G for its own."
     )

@@ -33,6 +33,7 @@ from animegan_cli.run_dir import RunDir, open_run
 from animegan_cli.run_log import NullLog, RunLog
 from animegan_cli.run_start import open_training_images, write_start_files
 from animegan_cli.sampling import in_passes, to_bytes
+from animegan_cli.schedules import stage, steps
 from animegan_cli.settings import Settings
 from animegan_cli.signals import StopRequest, stop_request
 from animegan_cli.training_state import (
@@ -122,10 +123,14 @@ def _train(
                 raise
             raise ElsewhereError(0, DivergedError.exit_status) from None
         except torch.OutOfMemoryError:
+            grown = loop.batch_size > settings.batch_size
             micro = settings.family == "projected" and (settings.micro_batch or 0) != 1
             raise AnimeganError(
-                f"out of memory on {device} at --batch-size {settings.batch_size}; use "
-                + (f"--micro-batch {_smaller(settings)}, " if micro else "")
+                f"out of memory on {device} at --batch-size {settings.batch_size}"
+                + (f", grown to {loop.batch_size}" if grown else "")
+                + "; use "
+                + (f"--micro-batch {_smaller(settings, loop.batch_size)}, " if micro else "")
+                + ("--batch-kimg 0, " if grown else "")
                 + "a smaller --batch-size, or a smaller --width"
             ) from None
 
@@ -153,14 +158,8 @@ class _Loop:
         self.state, self.settings, self.images = state, settings, images
         self.run, self.log, self.reporter, self.stop, self.judge = run, log, reporter, stop, judge
         order = Order(len(images), settings.seed, settings.mirror)
-        self.feed = feed_for(
-            images,
-            order,
-            settings.batch_size,
-            state.device,
-            state.ranks,
-            ahead=settings.batch_size * settings.d_iter_step,
-        )
+        self.feed = feed_for(images, order, state.device, state.ranks, settings.d_iter_step)
+        self.batch_size = self.stage().batch_size
         self.total_nimg = _total_nimg(settings, len(images))
         self.sample_kimg = settings.sample_kimg or len(images) / 1000
         self.started_at = time.monotonic() - state.elapsed_sec
@@ -178,12 +177,14 @@ class _Loop:
         with _progress(self.reporter, state, settings, self.total_nimg) as advance:
             while not self.over():
                 # One iteration; then all processes agree on the time.
-                train_step(state, settings, lambda: self.feed.at(state.cur_nimg))
+                now = self.stage()
+                self.batch_size = now.batch_size
+                train_step(state, now, lambda: self.feed.at(state.cur_nimg, self.batch_size))
                 state.elapsed_sec = time.monotonic() - self.started_at
                 due = state.elapsed_sec - self.saved_sec >= settings.state_minutes * 60
                 signum, late, due_now = state.ranks.agree(self.stop.signum, self.late(), due)
                 self.out_of_time = bool(late)
-                advance(settings.batch_size)
+                advance(self.batch_size)
 
                 # Write statistics, draw the fixed noise, keep a snapshot.
                 if self.crossed(settings.tick_kimg):
@@ -203,6 +204,10 @@ class _Loop:
                     self.saved_sec = state.elapsed_sec
                 if signum and not self.over():
                     raise self.interrupted(signum)
+
+    def stage(self) -> Settings:
+        """Return the settings of the next step."""
+        return stage(self.state.cur_nimg, self.settings)
 
     def over(self) -> bool:
         """Return whether a limit on images or minutes is reached."""
@@ -226,7 +231,7 @@ class _Loop:
     def crossed(self, kimg: float) -> bool:
         """Return whether the last iteration reached or passed a multiple of ``kimg``."""
         after, nimg = self.state.cur_nimg, kimg * 1000
-        return int(after / nimg) > int((after - self.settings.batch_size) / nimg)
+        return int(after / nimg) > int((after - self.batch_size) / nimg)
 
     def fixed_grid(self) -> Tensor:
         """Draw 64 images from the same noise at every call, in evaluation mode."""
@@ -237,7 +242,7 @@ class _Loop:
         """Write the means since the last tick."""
         state = self.state
         state.meters.share(state.ranks)
-        state.check_finite(self.settings.batch_size)
+        state.check_finite(steps(state.cur_nimg, self.settings))
         seconds = max(state.elapsed_sec - self.tick_sec, 1e-9)
         stats: dict[str, float | str] = {
             "cur_nimg": state.cur_nimg,
@@ -261,9 +266,9 @@ class _Loop:
         self.tick_sec += time.monotonic() - started
 
 
-def _smaller(settings: Settings) -> int:
+def _smaller(settings: Settings, batch_size: int) -> int:
     """Return half of the images that D looks at at once."""
-    return max((settings.micro_batch or settings.batch_size) // 2, 1)
+    return max((settings.micro_batch or batch_size) // 2, 1)
 
 
 def _total_nimg(settings: Settings, n_images: int) -> int:

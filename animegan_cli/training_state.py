@@ -19,6 +19,7 @@ from animegan_cli.parallel import ALONE, Ranks, share_batch_statistics
 from animegan_cli.recording import Recorder
 from animegan_cli.reporting import Reporter
 from animegan_cli.run_dir import RunDir
+from animegan_cli.schedules import steps
 from animegan_cli.settings import Settings
 
 KEPT_STATES = 2
@@ -82,8 +83,8 @@ class TrainingState:
             for key, tensor in checkpoints.network_tensors(name, network).items()
         }
 
-    def check_finite(self, batch_size: int) -> None:
-        """Stop a run whose weights or losses are lost.
+    def check_finite(self, step: int) -> None:
+        """Stop a run whose weights or losses are lost, at a step that the message names.
 
         Raises:
             DivergedError: naming the first tensor that is not finite.
@@ -91,7 +92,7 @@ class TrainingState:
         for name, tensor in {**self.network_tensors(), **self.meters.tensors()}.items():
             if not torch.isfinite(tensor).all():
                 raise DivergedError(
-                    f"{name} is not finite at step {self.cur_nimg // batch_size:,} "
+                    f"{name} is not finite at step {step:,} "
                     f"({self.cur_nimg:,} images); what was saved before is whole: start a new run "
                     "with --init and a snapshot of this one, and with lower --g-lr and --d-lr"
                 )
@@ -220,7 +221,7 @@ def save_state(run: RunDir, state: TrainingState, settings: Settings, data_diges
         DivergedError: before anything is written, if a weight or loss is not finite.
     """
     state.meters.share(state.ranks)
-    state.check_finite(settings.batch_size)
+    state.check_finite(steps(state.cur_nimg, settings))
     if not state.ranks.first:
         return
     tensors = {

@@ -35,7 +35,7 @@ def train_step(state: TrainingState, settings: Settings, reals: Callable[[], Ten
 
     Args:
         state: changed in place; ``cur_nimg`` grows by ``batch_size``.
-        settings: those of the run.
+        settings: those of the run at this moment (``schedules.stage``).
         reals: called if this iteration needs real images; returns this process's part of them,
             ``[N, 3, S, S]`` in [-1, 1].
     """
@@ -54,7 +54,7 @@ def train_step(state: TrainingState, settings: Settings, reals: Callable[[], Ten
 
     if train_D or train_G:
         state.recorder.run(
-            Kind(growing(state, settings), train_D, train_G),
+            Kind(growing(state, settings), settings.batch_size, train_D, train_G),
             step,
             reals() if train_D or projected else None,
             state.matching.averages.settled(),
