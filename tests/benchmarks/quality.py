@@ -153,9 +153,26 @@ first: 92 at 464 kimg.
 ``modern`` stayed at 117 to 121 from 166 to 232 kimg; its networks can do more than it showed there.
 In batches of 128 for its last 48 kimg alone it does not: at 64 px, on the core without bfloat16, a
 run had 180 at 275 kimg, and a copy of it, 375 such steps from 234 kimg on and averaged over half as
-many steps, 187 at 282. A run there that had 179 at 322 kimg went on in copies of it: 175 at
-366 as it was, 173 at 366 with match not falling, and 168 at 372 and **162 at 420** with the values
-of ``modern-gpu`` from 322 kimg on (batches of 128, G at 6e-4, which had fallen to 2e-4).
+many steps, 187 at 282. A run there that had 179 at 322 kimg went on in copies of it:
+
+| kimg | distance | KID | recall | what changed at 322 kimg |
+| --- | --- | --- | --- | --- |
+| 366 | 175 | 30.4 | 0.133 | nothing |
+| 366 | 173 | 30.4 | 0.135 | match no longer falls |
+| 366 | 176 | 30.0 | 0.155 | D's rate 4e-4 |
+| 366 | 176 | 30.8 | 0.152 | D's rate 2e-4 |
+| 366 | 176 | 30.6 | 0.130 | the heads learn twice from each batch |
+| 366 | 177 | 31.2 | 0.121 | moments averaged over four times as many batches |
+| 366 | 173 | 30.1 | 0.148 | those, D's rate 4e-4, G averaged over four times as many images |
+| 420 | 172 | 30.8 | 0.166 | the same run |
+| 372 | 168 | 29.1 | 0.137 | the values of ``modern-gpu``: batches of 128, G at 6e-4, not 2e-4 |
+| 420 | **162** | 27.8 | 0.160 | the same run |
+
+Of all that batches of 128 bring, nothing did it alone but the batch.
+
+The averaged G draws with averaged statistics of its batch norm, which are those of G. With its own
+(of 2,048 images) the snapshot of 111 at 410 kimg has 112, and with those of each batch, of 32 or
+128, 112 too.
 
 Scaling the first layer's features of the box before that one by 0.8 (truncation): 152 and not 117,
 precision 0.716 and not 0.778, recall 0.219 and not 0.242.
