@@ -21,10 +21,9 @@ def doublings(settings: Settings) -> list[int]:
     """Return the images seen at which batches become twice as large: none, or two numbers.
 
     Small batches make most of the first images, large ones most of the last ones (Smith et al.
-    2018, arXiv 1711.00489). They grow where images seen are a multiple of the larger batch. A run
-    that starts from a snapshot keeps its batches.
+    2018, arXiv 1711.00489). They grow where images seen are a multiple of the larger batch.
     """
-    if not settings.batch_kimg or settings.init is not None:
+    if not settings.batch_kimg:
         return []
     after = settings.batch_kimg * 1000
     return [
