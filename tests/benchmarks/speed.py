@@ -37,7 +37,8 @@ second, a core that varied by a fifth from one minute to the next; 70 % of the t
 There the frozen network was made to see images turned by half a turn, so that no map is copied into
 a larger one to be padded: 3.1 % less time a step (30 pairs of steps in turns; 3.0 % and, at half of
 the size, 1.5 % of 14 pairs each). Then a convolution and its ReLU6 became one pass, and doublings
-took 9 products and not 16: 11 % less, and at half 16 % (6 pairs each; doublings alone 8 and 15 %).
+took 9 products and not 16: 9 % less, and at half 13 % (28 and 40 pairs; 11 and 16 % of 6 pairs
+beside other runs; doublings alone 8 % and the one pass alone 2 % of 14 pairs each, at full size).
 The first doubling as a matrix product and ``fold`` takes 35 ms and not 53 by itself, and made no
 difference in the step; nor do the last layer's 3 channels get faster padded to 8, nor the 3x3
 convolutions as products, which reach 30 to 43 of 37 to 42 GMAC/s as they are. Activations in place
