@@ -144,6 +144,19 @@ def test_out_of_memory_names_the_flag(
     assert advice in str(caught.value)
 
 
+def test_out_of_memory_where_batches_have_grown(
+    tiny: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_when_grown(*arguments: object) -> None:
+        if arguments[1].batch_size > 4:  # type: ignore[attr-defined]
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        train_step(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training_loop, "train_step", fail_when_grown)
+    with pytest.raises(AnimeganError, match="--batch-size 4, grown to 8; use --batch-kimg 0, a"):
+        training_loop.train(tiny(batch_kimg=0.008))
+
+
 class Told(NullReporter):
     """Remembers what it was told."""
 
