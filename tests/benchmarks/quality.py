@@ -171,8 +171,9 @@ many steps, 187 at 282. A run there that had 179 at 322 kimg went on in copies o
 Of all that batches of 128 bring, nothing did it alone but the batch.
 
 Batches of 64 from 116 kimg on (``--batch-kimg 116``, by hand), from the start of such a run: 201 at
-116 kimg and 184 at 166 (KID 31.9, recall 0.078), where the run in batches of 32 had 193 at 166 (KID
-33.0, recall 0.069). One run each; how it goes on from 232 kimg in batches of 128 is not known yet.
+116 kimg, 184 at 166 (KID 31.9, recall 0.078) and **175 at 232** (KID 30.1, recall 0.105). The run
+in batches of 32 had 193 at 166 (KID 33.0, recall 0.069), 179 at 322 and 175 at 366. One run each;
+how it goes on in batches of 128 is not known yet.
 
 The averaged G draws with averaged statistics of its batch norm, which are those of G. With its own
 (of 2,048 images) the snapshot of 111 at 410 kimg has 112, and with those of each batch, of 32 or
