@@ -168,7 +168,8 @@ many steps, 187 at 282. A run there that had 179 at 322 kimg went on in copies o
 | 372 | 168 | 29.1 | 0.137 | the values of ``modern-gpu``: batches of 128, G at 6e-4, not 2e-4 |
 | 420 | **162** | 27.8 | 0.160 | the same run |
 
-Of all that batches of 128 bring, nothing did it alone but the batch.
+Longer averages and slower heads, which larger batches bring along, did nothing without the batch;
+the batch without them was not tried.
 
 Batches of 64 from 116 kimg on (``--batch-kimg 116``, by hand), from the start of such a run: 201 at
 116 kimg, 184 at 166 (KID 31.9, recall 0.078) and **175 at 232** (KID 30.1, recall 0.105). The run
