@@ -30,8 +30,8 @@ class NetworkShapes:
     """All that is needed to build G and D: the family's name and both networks' arguments."""
 
     family: str
-    G: dict[str, int]
-    D: dict[str, int]
+    G: Mapping[str, int]
+    D: Mapping[str, float]
 
     def build(self, device: torch.device | str = "cpu") -> tuple[nn.Module, nn.Module]:
         """Return a new G and D on a device.
@@ -49,6 +49,11 @@ class NetworkShapes:
     def build_D(self) -> nn.Module:
         """Return a new D, as ``build`` does."""
         return self._family()[1](**self.D)
+
+    def fit(self, other: "NetworkShapes") -> bool:
+        """Return whether the weights of networks of the other shapes are weights of these."""
+        ours, theirs = ({**shapes.D, "zoom": None} for shapes in (self, other))
+        return (self.family, self.G, ours) == (other.family, other.G, theirs)
 
     def _family(self) -> tuple[type[nn.Module], type[nn.Module]]:
         if self.family not in FAMILIES:

@@ -23,6 +23,7 @@ MODERN = {
     "z_dim": 128,
     "width": 32,
     "d_width": 64,
+    "d_zoom": 1.5,
     "batch_size": 32,
     "objective": "hinge",
     "match": 4.0,

@@ -104,6 +104,13 @@ class NetworkSettings(Section):
     d_width: int | None = Field(
         None, ge=1, le=1024, description="Channels of D there (ndf); as many as G if not given."
     )
+    d_zoom: float | None = Field(
+        None,
+        ge=1,
+        le=8,
+        description="Times that images are enlarged before the frozen network of a projected D "
+        "looks at them, to 224 pixels at most.",
+    )
 
 
 class TrainingSettings(Section):

