@@ -145,7 +145,9 @@ In batches of 128 with schedules as many steps long (``modern-gpu``), on an H200
 | 100 | 464.0 | 92 | 0.782 | 0.313 | 3,625 steps, as many as 116 kimg of ``modern``: 128 |
 | 159 | 928.0 | 88 | 0.768 | 0.361 | the same run |
 | 245 | 1,615.6 | 84 | 0.759 | 0.394 | the same run |
-| 353 | 2,477.8 | 82 | 0.762 | 0.464 | **the same, G's rate falling in a line to 3 %: the box** |
+| 353 | 2,477.8 | 82 | 0.762 | 0.464 | the same, G's rate falling in a line to 3 % |
+| - | 2,489.9 | 69.7 | 0.757 | 0.483 | 12 kimg on on a CPU: ``modern``, zoom 1.5, batches of 64 |
+| - | 2,521.9 | 66.4 | 0.781 | 0.456 | **the same run: the box** |
 
 ``modern`` itself on such a machine, one run, and what was tried of it (``few``: every 24th of the
 12,000 faces, 500 in all; tests ran beside it, so no seconds):
