@@ -172,8 +172,8 @@ class Discriminator(nn.Module):
     Args:
         size: width and height of the images; it sees images of half of them too.
         width: channels of the mixed features and of the heads.
-        zoom: the frozen network sees images enlarged so many times (Sauer et al., section 4.1, show
-            it 224 pixels whatever the size). The heads are those of images that are not enlarged.
+        zoom: the frozen network sees images enlarged so many times (the code of Sauer et al. shows
+            it smaller ones at 224 pixels). The heads are those of images that are not enlarged.
     """
 
     def __init__(self, size: int = 96, width: int = 64, zoom: float = 1.0) -> None:

@@ -121,8 +121,8 @@ On a core without bfloat16 (an EPYC of 2021), so in float32, 29 images a CPU sec
 
 One run each, at half size, and 116 apart where rounding alone has made 100: no verdict.
 
-There too, D looking at images 1.5 times as large (``d_zoom``) beside a run without, both with
-``batch_kimg=80``; KID in place of precision:
+There too, D looking at images 1.5 times as large (``d_zoom``) and, before it on that core, a run
+without, both with ``batch_kimg=80``; KID in place of precision:
 
 | CPU s | kimg | distance | KID | recall | coverage | what |
 | --- | --- | --- | --- | --- | --- | --- |
