@@ -60,7 +60,7 @@ def test_four_steps_and_four_equal_eight(
         flags += ["--grow-kimg", "0.020"]
     whole = cli("train", *flags, "--run", "whole", "--total-kimg", "0.032")
     assert whole.returncode == 0, whole.stderr
-    half = process("train", *flags, "--run", "parts", "--total-kimg", "0.016")
+    half = cli("train", *flags, "--run", "parts", "--total-kimg", "0.016")
     assert half.returncode == 0, half.stderr
     rest = process("train", *flags, "--run", "parts", "--total-kimg", "0.032")
     assert "continuing parts at 16 images" in rest.stderr

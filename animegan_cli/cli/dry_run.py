@@ -34,7 +34,7 @@ def show_plan(resolved: Resolved, console: Console) -> None:
     run.check_same(settings)
     listing = list_images(settings.data)
     shapes = network_shapes(settings)
-    G, D = shapes.build("meta")
+    G, D = (network.to("meta") for network in shapes.build())  # sooner than built there
     z = torch.empty(1, settings.z_dim, device="meta")
     macs = [multiply_accumulates(network.eval(), x) for network, x in ((G, z), (D, G(z)))]
     states = run.states()
