@@ -52,7 +52,7 @@ class Judge:
                 self.run.best,
                 state.drawer,
                 state.D,
-                network_shapes(self.settings),
+                network_shapes(self.settings, state.cur_nimg),
                 self.settings.recipe,
                 state.cur_nimg,
                 report.to_dict(),

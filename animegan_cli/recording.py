@@ -26,6 +26,7 @@ class Kind(NamedTuple):
     """What a step does; those that differ in it are other recordings."""
 
     half: bool
+    enlarged: bool
     batch_size: int
     train_D: bool
     train_G: bool
@@ -90,8 +91,8 @@ class Recorder:
         if not self.enabled or self._warm[kind] <= WARM_STEPS:
             step(reals)
             return
-        for other in [other for other in self._recordings if other[:2] != kind[:2]]:
-            del self._recordings[other]  # neither images nor batches shrink again
+        for other in [other for other in self._recordings if other[:3] != kind[:3]]:
+            del self._recordings[other]  # neither images, D's view nor batches shrink again
         self._open = recording = _Recording(reals)
         try:
             step(reals)  # as ever, but for its inputs: they stay

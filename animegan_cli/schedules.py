@@ -17,6 +17,21 @@ def falling(images: float, kimg: float) -> float:
     return max(LOWEST, min(1.0, kimg * 1000 / max(images, 1))) if kimg else 1.0
 
 
+def seen(images: float, settings: Settings) -> float:
+    """Return images seen, as schedules count; ``init`` begins where they all have ended."""
+    return images if settings.init is None else math.inf
+
+
+def growing(images: float, settings: Settings) -> bool:
+    """Return whether both networks still see images of half of the size."""
+    return seen(images, settings) < settings.grow_kimg * 1000
+
+
+def enlarging(images: float, settings: Settings) -> bool:
+    """Return whether D looks at images enlarged by ``d_zoom`` by now."""
+    return seen(images, settings) >= settings.d_zoom_kimg * 1000
+
+
 def doublings(settings: Settings) -> list[int]:
     """Return the images seen at which batches become twice as large: none, or two numbers.
 

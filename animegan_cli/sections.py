@@ -189,6 +189,12 @@ class TrainingSettings(Section):
         description="Thousands of images that a new G learns at half of the size first, in about "
         "half of the time each; a run shorter than that ends with small images, enlarged.",
     )
+    d_zoom_kimg: float = Field(
+        0.0,
+        ge=0,
+        description="Thousands of images that D looks at as they are; only then are they enlarged "
+        "by d_zoom, where a step takes longer.",
+    )
     augment: float = Field(
         0.0, ge=0, le=1, description="Strength of differentiable augmentation of all that D sees."
     )

@@ -1,6 +1,7 @@
 """All that training changes: built for a new run, saved, and loaded to continue one."""
 
 import copy
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from animegan_cli.parallel import ALONE, Ranks, share_batch_statistics
 from animegan_cli.recording import Recorder
 from animegan_cli.reporting import Reporter
 from animegan_cli.run_dir import RunDir
-from animegan_cli.schedules import steps
+from animegan_cli.schedules import enlarging, steps
 from animegan_cli.settings import Settings
 
 KEPT_STATES = 2
@@ -32,6 +33,7 @@ PROJECTED_ONLY = (
     "grow_kimg",
     "augment",
     "d_zoom",
+    "d_zoom_kimg",
 )
 
 
@@ -99,11 +101,11 @@ class TrainingState:
                 )
 
 
-def network_shapes(settings: Settings) -> NetworkShapes:
-    """Return the networks' shapes for the settings of a new run."""
+def network_shapes(settings: Settings, images: float = math.inf) -> NetworkShapes:
+    """Return the networks' shapes for the settings of a run, as they are after so many images."""
     G = {"z_dim": settings.z_dim, "size": settings.size, "width": settings.width}
     D: dict[str, float] = {"size": settings.size, "width": settings.d_width or settings.width}
-    if settings.d_zoom:
+    if settings.d_zoom and enlarging(images, settings):
         D["zoom"] = settings.d_zoom
     return NetworkShapes(settings.family, G, D)
 
@@ -211,7 +213,7 @@ def save_snapshot(run: RunDir, state: TrainingState, settings: Settings) -> Path
     """Write the snapshot of this moment into the run, in the first process, and return its path."""
     path = run.snapshot(state.cur_nimg)
     if state.ranks.first:
-        shapes = network_shapes(settings)
+        shapes = network_shapes(settings, state.cur_nimg)
         G = state.drawer
         checkpoints.save_snapshot(path, G, state.D, shapes, settings.recipe, state.cur_nimg)
     return path

@@ -8,7 +8,6 @@ discriminator has no batch statistics and its features do not learn, so that bot
 batch of fakes and one pass through the frozen features.
 """
 
-import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
@@ -23,7 +22,7 @@ from animegan_cli.device import generator, noise
 from animegan_cli.networks.projected import Discriminator
 from animegan_cli.objectives import OBJECTIVES, bce
 from animegan_cli.recording import Kind
-from animegan_cli.schedules import falling
+from animegan_cli.schedules import enlarging, falling, growing, seen
 from animegan_cli.settings import Settings
 from animegan_cli.training_state import TrainingState
 
@@ -54,7 +53,13 @@ def train_step(state: TrainingState, settings: Settings, reals: Callable[[], Ten
 
     if train_D or train_G:
         state.recorder.run(
-            Kind(growing(state, settings), settings.batch_size, train_D, train_G),
+            Kind(
+                growing(state.cur_nimg, settings),
+                enlarging(state.cur_nimg, settings),
+                settings.batch_size,
+                train_D,
+                train_G,
+            ),
             step,
             reals() if train_D or projected else None,
             state.matching.averages.settled(),
@@ -63,7 +68,7 @@ def train_step(state: TrainingState, settings: Settings, reals: Callable[[], Ten
         )
     state.cur_nimg += settings.batch_size
     if state.G_ema is not None:
-        average(state.G_ema, state.G, settings, seen(state, settings))
+        average(state.G_ema, state.G, settings, seen(state.cur_nimg, settings))
 
 
 def discriminator_step(state: TrainingState, settings: Settings, reals: Tensor) -> None:
@@ -113,7 +118,7 @@ def shared_step(
     assert isinstance(D, Discriminator)
     objective = OBJECTIVES[settings.objective]
     learnt = D.heads
-    half = growing(state, settings)
+    half = growing(state.cur_nimg, settings)
     if half:
         reals = F.avg_pool2d(reals, 2)
     autocast: AbstractContextManager[object] = (
@@ -161,7 +166,9 @@ def shared_step(
                 reals, real_features, fakes.float(), fake_features, half, state.ranks
             )
             share = state.recorder.number(
-                lambda: settings.match * falling(seen(state, settings), settings.match_kimg),
+                lambda: (
+                    settings.match * falling(seen(state.cur_nimg, settings), settings.match_kimg)
+                ),
                 state.device,
             )
             loss = loss + share * mismatch
@@ -177,22 +184,12 @@ def update_G(state: TrainingState, settings: Settings) -> None:
     state.meters.add("grad_norm_G", gradient_norm(state.G))
     if settings.g_lr_kimg:
         lr = state.recorder.number(
-            lambda: settings.g_lr * falling(seen(state, settings), settings.g_lr_kimg),
+            lambda: settings.g_lr * falling(seen(state.cur_nimg, settings), settings.g_lr_kimg),
             state.device,
         )
         for group in state.G_optimizer.param_groups:
             group["lr"] = lr
     state.G_optimizer.step()
-
-
-def growing(state: TrainingState, settings: Settings) -> bool:
-    """Return whether both networks still see images of half of the size."""
-    return seen(state, settings) < settings.grow_kimg * 1000
-
-
-def seen(state: TrainingState, settings: Settings) -> float:
-    """Return images seen, as schedules count; ``init`` begins where they all have ended."""
-    return state.cur_nimg if settings.init is None else math.inf
 
 
 @torch.no_grad()
@@ -228,7 +225,7 @@ def _features(
     def look(images: Tensor, numbers: Tensor) -> list[Tensor]:
         if settings.augment:
             images = augment(images, Draw.from_uniform(numbers), settings.augment)
-        return D.features(images)
+        return D.features(images, enlarging(state.cur_nimg, settings))
 
     at_once = settings.micro_batch or len(images)
     if at_once >= len(images):

@@ -64,7 +64,7 @@ def needs(recipe: str) -> list[str]:
         # Adam without momentum makes whole steps of gradients that are all rounding, as many of the
         # heads' are at 8 pixels; steps by SGD are as near to each other as the gradients.
         flags += ["--grow-kimg", "0.032", "--d-optimizer", "sgd", "--d-lr", "0.02"]
-        flags += ["--batch-kimg", "0.048"]
+        flags += ["--batch-kimg", "0.048", "--d-zoom-kimg", "0.048"]
     return flags
 
 

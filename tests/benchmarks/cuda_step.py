@@ -46,7 +46,7 @@ def main() -> None:
     for batch in options.batches:
         fields = {"recipe": options.recipe, "batch_size": batch, "device": "cuda"}
         if options.recipe.startswith("modern"):  # at full size, and steady from the start
-            fields |= {"grow_kimg": 0.0, "match_beta": 0.0}
+            fields |= {"grow_kimg": 0.0, "d_zoom_kimg": 0.0, "match_beta": 0.0}
         settings = resolve([Layer("benchmark", fields)]).settings
         state = new_state(settings, device)
         reals = torch.rand(batch, 3, settings.size, settings.size, device=device) * 2 - 1

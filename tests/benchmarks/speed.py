@@ -145,7 +145,8 @@ def main() -> None:
     reuse_freed_memory()
     device = choose_device(options.device)
     given = dict(field.split("=", 1) for field in options.fields)
-    flags = {"recipe": options.recipe, "g_iter_step": 1, "grow_kimg": 0, **given}  # at full size
+    whole = {"grow_kimg": 0, "d_zoom_kimg": 0}  # images at full size, and D's at theirs
+    flags = {"recipe": options.recipe, "g_iter_step": 1, **whole, **given}
     settings = resolve([Layer("flag", flags)]).settings
 
     if options.cpu_time and (options.threads > 1 or device.type != "cpu"):
