@@ -70,9 +70,7 @@ def test_four_steps_and_four_equal_eight(
     assert any(name.startswith("D_optimizer.") for name in names) == (recipe != "classic")
 
 
-def test_a_run_whose_batches_grow_goes_on(
-    process: Cli, cli: Cli, photos: Path, tmp_path: Path
-) -> None:
+def test_a_run_whose_batches_grow_goes_on(cli: Cli, photos: Path, tmp_path: Path) -> None:
     """Stopped between both times that they grow."""
     flags = ["--data", photos, *TINY_FLAGS, *OFTEN, "--recipe", "classic-adam"]
     flags += ["--batch-size", 2, "--batch-kimg", "0.010", "--ema-kimg", "0.02"]
@@ -80,7 +78,7 @@ def test_a_run_whose_batches_grow_goes_on(
     whole = cli("train", *flags, "--run", "whole", "--total-kimg", "0.080")
     assert whole.returncode == 0, whole.stderr
     assert cli("train", *flags, "--run", "parts", "--total-kimg", "0.016").returncode == 0
-    rest = process("train", *flags, "--run", "parts", "--total-kimg", "0.080")
+    rest = cli("train", *flags, "--run", "parts", "--total-kimg", "0.080")
     assert "continuing parts at 16 images" in rest.stderr
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
     lines = (tmp_path / "whole" / "stats.jsonl").read_text().splitlines()

@@ -154,20 +154,11 @@ def test_help_shows_every_field_of_train(process: Cli) -> None:
 
 
 def test_dry_run_shows_origins_and_trains_nothing(
-    process: Cli, photos: Path, tmp_path: Path
+    cli: Cli, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = set(tmp_path.rglob("*"))
-    result = process(
-        "train",
-        "--data",
-        photos,
-        "--recipe",
-        "classic",
-        "--dry-run",
-        "--seed",
-        9,
-        ANIMEGAN_G_LR="0.001",
-    )
+    monkeypatch.setenv("ANIMEGAN_G_LR", "0.001")
+    result = cli("train", "--data", photos, "--recipe", "classic", "--dry-run", "--seed", 9)
     assert result.returncode == 0, result.stderr
     rows = {row.split()[0]: row.split()[1:] for row in result.stdout.splitlines() if row.split()}
     assert rows["--seed"] == ["9", "flag"]
@@ -181,7 +172,7 @@ def test_dry_run_shows_origins_and_trains_nothing(
     assert set(tmp_path.rglob("*")) == before
 
 
-def test_settings_json_is_a_config(process: Cli, tiny: object, tmp_path: Path) -> None:
+def test_settings_json_is_a_config(tiny: object, tmp_path: Path) -> None:
     from animegan_cli.settings import train_fields
 
     tables = train_fields(tiny())  # type: ignore[operator]

@@ -126,16 +126,23 @@ without, both with ``batch_kimg=80``; KID in place of precision:
 
 | CPU s | kimg | distance | KID | recall | coverage | what |
 | --- | --- | --- | --- | --- | --- | --- |
-| 606 | 30.0 | 356 | 71.9 | 0.005 | 0.429 | as they are (43 images/s at half size, 25 after) |
-| 1,865 | 66.0 | 172 | 22.8 | 0.077 | 0.810 | the same run |
+| 606 | 30.0 | 356 | 71.9 | 0.005 | 0.429 | **as they are (43 images/s at half size, 25 after)** |
+| 1,865 | 66.0 | 172 | 22.8 | 0.077 | 0.810 | **the same run** |
 | 3,621 | 112.1 | 125 | 13.1 | 0.171 | 0.908 | the same run, batches of 64 from 80 kimg on |
-| 601 | 22.0 | 303 | 56.3 | 0.006 | 0.560 | **1.5 times as large (37 images/s, then 17)** |
-| 1,854 | 52.0 | 165 | 19.7 | 0.055 | 0.882 | **the same run** |
-| 3,716 | 80.1 | 125 | 12.4 | 0.119 | 0.933 | **the same run** |
-| 3,660 | 100.1 | **110** | 8.5 | 0.177 | 0.936 | a copy of the first run, so from 78 kimg on |
+| 601 | 22.0 | 303 | 56.3 | 0.006 | 0.560 | 1.5 times as large (37 images/s, then 17) |
+| 1,854 | 52.0 | 165 | 19.7 | 0.055 | 0.882 | the same run |
+| 3,716 | 80.1 | 125 | 12.4 | 0.119 | 0.933 | the same run |
+| 3,660 | 100.1 | 110 | 8.5 | 0.177 | 0.936 | a copy of the first run, so from 78 kimg on |
+| - | 90.0 | 121 | 10.8 | 0.134 | 0.950 | **another, in batches of 32: the recipe** |
+| 3,800 | 100.0 | **114** | 9.3 | 0.165 | 0.945 | **the same run** (seconds by its images/s) |
+| 610 | 20.0 | 326 | 61.5 | 0.006 | 0.541 | 1.5 times at half of the size, then as they are |
+| 1,843 | 54.0 | 179 | 23.6 | 0.049 | 0.852 | the same run |
+| 3,609 | 86.0 | 123 | 12.5 | 0.164 | 0.925 | the same run, 1.5 times again from 70 kimg on |
+| 1,819 | 60.0 | 252 | 44.0 | 0.018 | 0.621 | its copy, half of the size up to 60 kimg |
 
-Level after an hour, by 80 kimg to 112, and far ahead where it came later: a zoom that begins after
-some thousands of images wants to be tried, with and without one at half of the size.
+A zoom is of most use for its time once G draws faces. The two copies of the first run went on from
+its state at 77.8 kimg with the zoom set by hand; ``d_zoom_kimg`` came of it. The last row's images
+are still of half of the size; it was stopped there.
 
 In batches of 128 with schedules as many steps long (``modern-gpu``), on an H200, one run:
 
