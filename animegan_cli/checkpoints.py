@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 
 from animegan_cli.atomic import written_whole
 from animegan_cli.errors import SnapshotError
-from animegan_cli.networks import FAMILIES, frozen_keys, load_frozen
+from animegan_cli.networks import FAMILIES, frozen_keys, load_frozen, typicality
 
 SNAPSHOT_FORMAT = "animegan-snapshot-1"
 STATE_FORMAT = "animegan-state-1"
@@ -71,6 +71,8 @@ class Snapshot:
         recipe: name of the recipe that trained them, or ``imported``.
         cur_nimg: real images seen in training.
         hash: first 16 hexadecimal digits of the file's SHA-256.
+        reals: what is known of real images' features in D, as ``Typicality`` takes it; may be
+            empty.
     """
 
     G: nn.Module
@@ -78,6 +80,8 @@ class Snapshot:
     recipe: str
     cur_nimg: int
     hash: str
+    reals: Mapping[str, Tensor]
+    _path: Path
     _discriminator: Callable[[], nn.Module]
 
     @cached_property
@@ -90,6 +94,18 @@ class Snapshot:
         """
         return self._discriminator()
 
+    @cached_property
+    def typicality(self) -> nn.Module | None:
+        """What tells how typical images are of real ones, or None if too little is known of those.
+
+        Raises:
+            AnimeganError: as ``D``, or if what is known does not fit D.
+        """
+        D = self.D
+        with _fitting(self._path):
+            judge = typicality(D, self.reals)
+        return judge and judge.to(next(D.parameters()).device).eval().requires_grad_(False)
+
 
 def save_snapshot(
     path: Path,
@@ -101,14 +117,17 @@ def save_snapshot(
     score: Mapping[str, Any] | None = None,
     *,
     frozen: bool = True,
+    reals: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write G and D with the metadata from which both are rebuilt, and G's score if known.
 
-    Without ``frozen`` the file leaves out what a package carries anyway.
+    With ``reals``, what D's frozen network sees in real images, it can be told how typical an image
+    is. Without ``frozen`` the file leaves out what a package carries anyway.
     """
     about = {"networks": asdict(shapes), "recipe": recipe, "cur_nimg": cur_nimg}
     about |= {"score": score} if score else {}
     tensors = network_tensors("G", G) | network_tensors("D", D)
+    tensors |= {f"reals.{key}": value for key, value in (reals or {}).items()}
     for key in [] if frozen else frozen_keys(D):
         del tensors[f"D.{key}"]
     write_tensors(path, tensors, SNAPSHOT_FORMAT, about)
@@ -145,6 +164,8 @@ def load_snapshot(path: Path, device: torch.device | str = "cpu") -> Snapshot:
             recipe=str(about["recipe"]),
             cur_nimg=int(about["cur_nimg"]),
             hash=hashlib.sha256(path.read_bytes()).hexdigest()[:16],
+            reals=_below("reals", tensors),
+            _path=path,
             _discriminator=load_D,
         )
 

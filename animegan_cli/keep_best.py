@@ -56,6 +56,7 @@ class Judge:
                 self.settings.recipe,
                 state.cur_nimg,
                 report.to_dict(),
+                reals=state.matching.real_features(),
             )
         sentence = f"{state.cur_nimg:,} images: {report.sentence()}"
         self.reporter.note(sentence + (", the best so far" if best else ""))

@@ -99,6 +99,20 @@ class Matching:
             total = total + share * covariance_mismatch(real.covariances, fake.covariances)
         return total
 
+    def real_features(self) -> dict[str, Tensor]:
+        """Return the known mean ``[C]`` and covariance ``[C, C]`` of reals' features by scale.
+
+        As ``mean.0``, ``covariance.0`` and so on, of features averaged over places; empty where no
+        averages are kept.
+        """
+        known = self.averages.known_values()
+        found: dict[str, Tensor] = {}
+        while (key := f"covariance.real.{len(found) // 2}") in known:
+            i = len(found) // 2
+            found[f"mean.{i}"] = Moments(*known[f"real.{i}"]).mean.mean((1, 2))
+            found[f"covariance.{i}"] = known[key]
+        return found
+
     def _averaged(self, side: str, own: Statistics, times: int) -> Statistics:
         follow = self.averages.follow
         moments = [torch.stack(of_map) for of_map in own.moments]
@@ -148,6 +162,10 @@ class Averages:
         if not self.beta:
             return 1.0
         return min(1.0, self._batches[name] * (1 - self.beta) / times / 2)
+
+    def known_values(self) -> Mapping[str, Tensor]:
+        """Return all averages by name."""
+        return self._average
 
     def settled(self) -> bool:
         """Return whether every average is of as many batches as it will ever be."""

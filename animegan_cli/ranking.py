@@ -12,6 +12,7 @@ from torch import nn
 from animegan_cli.atomic import writing, written_whole
 from animegan_cli.checkpoints import Snapshot
 from animegan_cli.data import normalize
+from animegan_cli.errors import SettingsError
 from animegan_cli.pictures import save_png, write_each
 from animegan_cli.reporting import NullReporter, Reporter
 from animegan_cli.sampling import (
@@ -26,10 +27,15 @@ from animegan_cli.sampling import (
 )
 from animegan_cli.seeds import Spans
 
+_MEANING = {
+    "typicality": "best is what is most typical of real images, by D's frozen network",
+    "logit": "best is what has D's highest logit",
+}
+
 
 @dataclass(frozen=True)
 class Scored:
-    """One candidate; a higher score (a logit) means that D takes it for more real."""
+    """One candidate; a higher score is better: a log likelihood or a logit."""
 
     score: float
     seed: int
@@ -37,10 +43,11 @@ class Scored:
 
 @dataclass(frozen=True)
 class Ranked:
-    """What ``rank`` wrote; ``best`` is in descending order of score."""
+    """What ``rank`` wrote; ``best`` is in descending order of what it is scored by."""
 
     best: list[Scored]
     candidates: int
+    scored_by: str
     grid: Path
     scores: Path
     images: list[Path]
@@ -66,9 +73,30 @@ class TopK:
         return [Scored(score, -seed) for score, seed in sorted(self._heap, reverse=True)]
 
 
-def score_batch(D: nn.Module, batch: Batch, device: torch.device | str = "cpu") -> list[float]:
-    """Return D's logit for each image of a batch, in evaluation mode, as a user's PNG shows it."""
-    scores: list[float] = in_passes(D, normalize(batch.images), device).tolist()
+def judge_of(snapshot: Snapshot, score_by: str = "auto") -> tuple[nn.Module, str]:
+    """Return what scores images, ``[N, 3, S, S]`` to ``[N]``, and its name.
+
+    Args:
+        snapshot: its typicality where it knows real images' features, else its D.
+        score_by: ``auto``, or ``typicality`` or ``logit`` for no other.
+
+    Raises:
+        SettingsError: if typicality is asked for and the snapshot does not know it.
+    """
+    typicality = None if score_by == "logit" else snapshot.typicality
+    if typicality is not None:
+        return typicality, "typicality"
+    if score_by == "typicality":
+        raise SettingsError(
+            "--score-by typicality: the snapshot holds nothing of real images' features; snapshots "
+            "of runs with --match-beta do; use --score-by logit"
+        )
+    return snapshot.D, "logit"
+
+
+def score_batch(judge: nn.Module, batch: Batch, device: torch.device | str = "cpu") -> list[float]:
+    """Return the score of each image of a batch, in evaluation mode, as a user's PNG shows it."""
+    scores: list[float] = in_passes(judge, normalize(batch.images), device).tolist()
     return scores
 
 
@@ -83,34 +111,38 @@ def rank(
     std: float = 1.0,
     device: torch.device | str = "cpu",
     total: int = 0,
+    score_by: str = "auto",
     reporter: Reporter | None = None,
 ) -> Ranked:
     """Draw and score one candidate per seed; write the best and every score.
 
-    Only seeds and scores of the best are kept while candidates stream by; the best are drawn
-    again from their seeds at the end. ``scores.csv`` lies beside ``grid``, one line a candidate.
+    ``score_by`` is what ``judge_of`` takes. Only seeds and scores of the best are kept while
+    candidates stream by; the best are drawn again from their seeds at the end. ``scores.csv`` lies
+    beside ``grid``, one line a candidate.
 
     Raises:
         DataError: if a file cannot be written.
+        SettingsError: as ``judge_of``.
     """
     kept = TopK(top_k)
     count = 0
     scores = grid.with_name("scores.csv")
-    G, D, turn = snapshot.G, snapshot.D, turns(device)
+    G, turn = snapshot.G, turns(device)
+    judge, name = judge_of(snapshot, score_by)
+    reporter = reporter or NullReporter()
+    reporter.note(_MEANING[name])
 
     def work(chosen: list[int]) -> tuple[list[int], list[float]]:
         with turn:
-            return chosen, score_batch(D, draw_batch(G, chosen, mean, std, device), device)
+            return chosen, score_batch(judge, draw_batch(G, chosen, mean, std, device), device)
 
     with writing(scores):
         grid.parent.mkdir(parents=True, exist_ok=True)
         with (
             written_whole(scores) as temporary,
             temporary.open("w", newline="", encoding="utf-8") as table,
-            on_all_cores(work, seeds, G, D) as results,
-            (reporter or NullReporter()).task(
-                "Ranking", total=total or length_hint(seeds)
-            ) as advance,
+            on_all_cores(work, seeds, G, judge) as results,
+            reporter.task("Ranking", total=total or length_hint(seeds)) as advance,
         ):
             table.write("seed,score\r\n")
             for chosen, scored in results:
@@ -135,4 +167,4 @@ def rank(
         with writing(out):
             out.mkdir(parents=True, exist_ok=True)
         paths = write_each(order, to_rows(images), out, about)
-    return Ranked(best, count, grid, scores, paths)
+    return Ranked(best, count, name, grid, scores, paths)

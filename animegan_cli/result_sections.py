@@ -110,3 +110,8 @@ class RankSettings(Section):
 
     candidates: int = Field(512, ge=1, description="Images to draw and score.")
     top_k: int = Field(16, ge=1, description="Best images to keep.")
+    score_by: Literal["auto", "typicality", "logit"] = Field(
+        "auto",
+        description="What is best: what is most typical of real images by D's frozen network, or "
+        "what has D's highest logit; auto is the first where the snapshot knows real images so.",
+    )

@@ -215,7 +215,9 @@ def save_snapshot(run: RunDir, state: TrainingState, settings: Settings) -> Path
     if state.ranks.first:
         shapes = network_shapes(settings, state.cur_nimg)
         G = state.drawer
-        checkpoints.save_snapshot(path, G, state.D, shapes, settings.recipe, state.cur_nimg)
+        about = (shapes, settings.recipe, state.cur_nimg)
+        reals = state.matching.real_features()
+        checkpoints.save_snapshot(path, G, state.D, *about, reals=reals)
     return path
 
 

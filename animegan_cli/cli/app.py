@@ -152,6 +152,7 @@ def rank(resolved: Resolved) -> None:
         std=settings.std,
         device=device,
         total=sampling.count_seeds(settings.seeds, settings.candidates),
+        score_by=settings.score_by,
         reporter=_reporter(settings),
     )
     best = [{"seed": entry.seed, "score": entry.score} for entry in ranked.best]
@@ -159,7 +160,7 @@ def rank(resolved: Resolved) -> None:
     about = {"snapshot": path, "snapshot_hash": snapshot.hash, "candidates": ranked.candidates}
     _show(
         settings,
-        {**files, **about, "best": best},
+        {**files, **about, "scored_by": ranked.scored_by, "best": best},
         ranked.grid,
         ranked.scores,
         images=len(ranked.images),

@@ -1,9 +1,12 @@
 """Generator and discriminator families, written as mirror images."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
 from animegan_cli.networks import classic, projected
+from animegan_cli.networks.typicality import Typicality
 
 FAMILIES: dict[str, tuple[type[nn.Module], type[nn.Module]]] = {
     "classic": (classic.Generator, classic.Discriminator),
@@ -31,6 +34,11 @@ def load_frozen(D: nn.Module) -> None:
 def seen_through(D: nn.Module) -> list[nn.Module]:
     """Return the parts of D that images pass first and that cost the most."""
     return [D.lite0, D.mixing] if isinstance(D, projected.Discriminator) else [D]
+
+
+def typicality(D: nn.Module, reals: Mapping[str, Tensor]) -> nn.Module | None:
+    """Return what scores images by D's features of real ones; None where those are not known."""
+    return Typicality(D, reals) if reals and isinstance(D, projected.Discriminator) else None
 
 
 def parameter_count(network: nn.Module) -> int:

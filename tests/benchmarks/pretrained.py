@@ -27,12 +27,14 @@ def main() -> None:
     trained = load_snapshot(options.snapshot)
     seen = trained.cur_nimg + round(options.before * 1000)
     about = (trained.shapes, trained.recipe, seen)
-    save_snapshot(PRETRAINED, trained.G.half(), trained.D.half(), *about, frozen=False)
+    reals = {name: tensor.half() for name, tensor in trained.reals.items()}
+    rest = {"frozen": False, "reals": reals}
+    save_snapshot(PRETRAINED, trained.G.half(), trained.D.half(), *about, **rest)
     rounded = load_snapshot(PRETRAINED)
     settings = Settings(real=options.holdout, eval_n=options.n, features="lite2")
     report = evaluate_against_real(settings, rounded, torch.device("cpu"), NullReporter())
     networks = rounded.G.half(), rounded.D.half()
-    save_snapshot(PRETRAINED, *networks, *about, report.to_dict(), frozen=False)
+    save_snapshot(PRETRAINED, *networks, *about, report.to_dict(), **rest)
     print(f"{PRETRAINED.stat().st_size / 1e6:.1f} MB, {seen / 1000:,.0f} kimg")
     print(f"hash {load_snapshot(PRETRAINED).hash}")
     print(report.sentence())

@@ -1,0 +1,50 @@
+"""How typical images are of real ones, by the features that D's frozen network has of them.
+
+D compares: its logit is high for what G draws too seldom beside real images, and that is seldom
+what is drawn best (``tests/benchmarks/ranking.py``). How likely an image is among real ones alone
+is another question, and the features that D sees answer it.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from animegan_cli.networks.projected import Discriminator
+
+SHRINKAGE = 0.1  # of the mean variance, added to each: known from a thousand or two images alone
+
+
+class Typicality(nn.Module):
+    """Score images by a Gaussian of real ones at each scale, as Mahalanobis 1936 measures.
+
+    Args:
+        D: in whose frozen network images are seen.
+        reals: of real images' features, averaged over places: ``mean.0`` ``[C]`` and
+            ``covariance.0`` ``[C, C]`` of the finest scale, and so on.
+
+    Raises:
+        KeyError: if they lack a scale.
+        RuntimeError: if they are not those of this D, or no covariances.
+    """
+
+    def __init__(self, D: Discriminator, reals: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.D = D
+        for i in range(len(D.heads)):
+            covariance = reals[f"covariance.{i}"].double()
+            own = covariance.diagonal().mean() * torch.eye(len(covariance))
+            whitening = torch.linalg.cholesky(covariance + SHRINKAGE * own).inverse()
+            self.register_buffer(f"mean_{i}", reals[f"mean.{i}"].float())
+            self.register_buffer(f"whitening_{i}", whitening.T.float())
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images ``[N, 3, size, size]`` in [-1, 1] to scores ``[N]``, at most 0.
+
+        The score is the logarithm of their likelihood over that of the likeliest image.
+        """
+        scores = torch.zeros(len(images), device=images.device)
+        for i, features in enumerate(self.D.features(images)):
+            away = features.float().mean((2, 3)) - self.get_buffer(f"mean_{i}")
+            scores = scores - (away @ self.get_buffer(f"whitening_{i}")).square().sum(1) / 2
+        return scores
