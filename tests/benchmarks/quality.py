@@ -135,6 +135,8 @@ without, both with ``batch_kimg=80``; KID in place of precision:
 | 3,660 | 100.1 | 110 | 8.5 | 0.177 | 0.936 | a copy of the first run, so from 78 kimg on |
 | - | 90.0 | 121 | 10.8 | 0.134 | 0.950 | **another, in batches of 32: the recipe** |
 | 3,800 | 100.0 | **114** | 9.3 | 0.165 | 0.945 | **the same run** (seconds by its images/s) |
+| 5,500 | 126.0 | 102 | 7.1 | 0.182 | 0.956 | **the same run** |
+| 7,300 | 154.0 | **97** | 6.2 | 0.238 | 0.945 | **the same run** |
 | 610 | 20.0 | 326 | 61.5 | 0.006 | 0.541 | 1.5 times at half of the size, then as they are |
 | 1,843 | 54.0 | 179 | 23.6 | 0.049 | 0.852 | the same run |
 | 3,609 | 86.0 | 123 | 12.5 | 0.164 | 0.925 | the same run, 1.5 times again from 70 kimg on |
@@ -155,6 +157,7 @@ In batches of 128 with schedules as many steps long (``modern-gpu``), on an H200
 | 353 | 2,477.8 | 82 | 0.762 | 0.464 | the same, G's rate falling in a line to 3 % |
 | - | 2,489.9 | 69.7 | 0.757 | 0.483 | 12 kimg on on a CPU: ``modern``, zoom 1.5, batches of 64 |
 | - | 2,521.9 | 66.4 | 0.781 | 0.456 | **the same run: the box** |
+| - | 2,533.9 | 66.9 | 0.783 | 0.475 | its copy, 12 kimg more at zoom 2: nothing gained |
 
 ``modern`` itself on such a machine, one run, and what was tried of it (``few``: every 24th of the
 12,000 faces, 500 in all; tests ran beside it, so no seconds):
