@@ -10,7 +10,7 @@ from animegan_cli.reporting import NullReporter, Reporter
 from animegan_cli.run_dir import RunDir
 from animegan_cli.scoring import open_folder, score_generator
 from animegan_cli.settings import Settings
-from animegan_cli.training_state import Best, TrainingState, network_shapes
+from animegan_cli.training_state import Best, TrainingState, as_last_seen
 
 
 class Judge:
@@ -48,15 +48,16 @@ class Judge:
         if best:
             state.best = Best(score, measure)
         if best and state.ranks.first:
+            shapes, reals = as_last_seen(state, self.settings)
             checkpoints.save_snapshot(
                 self.run.best,
                 state.drawer,
                 state.D,
-                network_shapes(self.settings, state.cur_nimg),
+                shapes,
                 self.settings.recipe,
                 state.cur_nimg,
                 report.to_dict(),
-                reals=state.matching.real_features(),
+                reals=reals,
             )
         sentence = f"{state.cur_nimg:,} images: {report.sentence()}"
         self.reporter.note(sentence + (", the best so far" if best else ""))

@@ -103,9 +103,9 @@ class Matching:
         """Return the known mean ``[C]`` and covariance ``[C, C]`` of reals' features by scale.
 
         As ``mean.0``, ``covariance.0`` and so on, of features averaged over places; empty where no
-        averages are kept.
+        averages are kept, and until they are of enough batches since what D sees changed its size.
         """
-        known = self.averages.known_values()
+        known = self.averages.known_values() if self.averages.settled() else {}
         found: dict[str, Tensor] = {}
         while (key := f"covariance.real.{len(found) // 2}") in known:
             i = len(found) // 2

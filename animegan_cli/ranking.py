@@ -88,8 +88,8 @@ def judge_of(snapshot: Snapshot, score_by: str = "auto") -> tuple[nn.Module, str
         return typicality, "typicality"
     if score_by == "typicality":
         raise SettingsError(
-            "--score-by typicality: the snapshot holds nothing of real images' features; snapshots "
-            "of runs with --match-beta do; use --score-by logit"
+            "--score-by typicality: the snapshot holds nothing of real images' features, as of "
+            "classic, of short runs and of older versions; use --score-by logit"
         )
     return snapshot.D, "logit"
 

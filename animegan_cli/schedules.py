@@ -56,6 +56,11 @@ def stage(images: int, settings: Settings) -> Settings:
     return settings.model_copy(update={**grown, "batch_size": settings.batch_size * times})
 
 
+def last_began(images: int, settings: Settings) -> int:
+    """Return the images seen when the last step of so many images began."""
+    return max(images - stage(max(images - 1, 0), settings).batch_size, 0)
+
+
 def steps(images: int, settings: Settings) -> int:
     """Return how many steps so many images take from the start of a run."""
     done, seen, batch_size = 0, 0, settings.batch_size

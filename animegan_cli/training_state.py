@@ -20,7 +20,7 @@ from animegan_cli.parallel import ALONE, Ranks, share_batch_statistics
 from animegan_cli.recording import Recorder
 from animegan_cli.reporting import Reporter
 from animegan_cli.run_dir import RunDir
-from animegan_cli.schedules import enlarging, steps
+from animegan_cli.schedules import enlarging, growing, last_began, steps
 from animegan_cli.settings import Settings
 
 KEPT_STATES = 2
@@ -102,7 +102,7 @@ class TrainingState:
 
 
 def network_shapes(settings: Settings, images: float = math.inf) -> NetworkShapes:
-    """Return the networks' shapes for the settings of a run, as they are after so many images."""
+    """Return the networks' shapes for the settings of a run, as in a step after so many images."""
     G = {"z_dim": settings.z_dim, "size": settings.size, "width": settings.width}
     D: dict[str, float] = {"size": settings.size, "width": settings.d_width or settings.width}
     if settings.d_zoom and enlarging(images, settings):
@@ -209,15 +209,24 @@ def record_steps(state: TrainingState, settings: Settings, reporter: Reporter) -
         state.recorder = Recorder(True, reporter)
 
 
+def as_last_seen(
+    state: TrainingState, settings: Settings
+) -> tuple[NetworkShapes, dict[str, Tensor]]:
+    """Return the networks' shapes, and what is known of reals' features, of the last step."""
+    began = last_began(state.cur_nimg, settings)
+    reals = state.matching.real_features()
+    if reals:
+        reals["half"] = torch.tensor(int(growing(began, settings)))
+    return network_shapes(settings, began), reals
+
+
 def save_snapshot(run: RunDir, state: TrainingState, settings: Settings) -> Path:
     """Write the snapshot of this moment into the run, in the first process, and return its path."""
     path = run.snapshot(state.cur_nimg)
     if state.ranks.first:
-        shapes = network_shapes(settings, state.cur_nimg)
-        G = state.drawer
+        shapes, reals = as_last_seen(state, settings)
         about = (shapes, settings.recipe, state.cur_nimg)
-        reals = state.matching.real_features()
-        checkpoints.save_snapshot(path, G, state.D, *about, reals=reals)
+        checkpoints.save_snapshot(path, state.drawer, state.D, *about, reals=reals)
     return path
 
 

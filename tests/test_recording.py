@@ -24,15 +24,19 @@ class Graph:
 
     replay: Callable[[], None]
     recorder: Recorder
+    side: int  # of what D saw last: a graph's shapes stay
 
 
 def record(self: Any, step: Any, meters: Any, optimizers: Any) -> None:
+    side = Graph.side
+
     def replay() -> None:
         self._known = iter(self.inputs)
         Graph.recorder._open = self
         with meters.apart() as self.measures:
             step(self.reals)
         Graph.recorder._open = None
+        assert Graph.side == side
         assert next(self._known, None) is None
 
     self.graph.replay = replay
@@ -46,6 +50,8 @@ def reals(state: TrainingState) -> Tensor:
 def trained(settings: Settings, recorder: Recorder) -> TrainingState:
     state = new_state(settings, torch.device("cpu"))
     state.recorder = Graph.recorder = recorder
+    sees = state.D.lite0 if settings.family == "projected" else state.D
+    sees.register_forward_pre_hook(lambda _, x: setattr(Graph, "side", x[0].shape[2]))  # type: ignore[operator, union-attr]
     for _ in range(STEPS):
         train_step(state, settings, lambda: reals(state))
     return state

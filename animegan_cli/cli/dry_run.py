@@ -14,6 +14,8 @@ from animegan_cli.settings import SECTIONS, train_fields
 from animegan_cli.sources import Resolved, flag_name
 from animegan_cli.training_state import network_shapes
 
+SMALL = 128  # channels: up to there networks are built sooner in memory than on the meta device
+
 
 def show_plan(resolved: Resolved, console: Console) -> None:
     """Print what a training with these settings would use and write.
@@ -34,7 +36,8 @@ def show_plan(resolved: Resolved, console: Console) -> None:
     run.check_same(settings)
     listing = list_images(settings.data)
     shapes = network_shapes(settings)
-    G, D = (network.to("meta") for network in shapes.build())  # sooner than built there
+    small = max(shapes.G["width"], shapes.D["width"]) <= SMALL
+    G, D = (network.to("meta") for network in shapes.build("cpu" if small else "meta"))
     z = torch.empty(1, settings.z_dim, device="meta")
     macs = [multiply_accumulates(network.eval(), x) for network, x in ((G, z), (D, G(z)))]
     states = run.states()

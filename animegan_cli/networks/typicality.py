@@ -8,10 +8,13 @@ is another question, and the features that D sees answer it.
 from collections.abc import Mapping
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from animegan_cli.networks.lite0 import TAP_CHANNELS
 from animegan_cli.networks.projected import Discriminator
 
+_TINY = 1e-6  # of real images that are all alike, too
 SHRINKAGE = 0.1  # of the mean variance, added to each: known from a thousand or two images alone
 
 
@@ -21,7 +24,8 @@ class Typicality(nn.Module):
     Args:
         D: in whose frozen network images are seen.
         reals: of real images' features, averaged over places: ``mean.0`` ``[C]`` and
-            ``covariance.0`` ``[C, C]`` of the finest scale, and so on.
+            ``covariance.0`` ``[C, C]`` of the finest scale, and so on; ``half`` is 1 if they are
+            of images of half of the size.
 
     Raises:
         KeyError: if they lack a scale.
@@ -31,12 +35,16 @@ class Typicality(nn.Module):
     def __init__(self, D: Discriminator, reals: Mapping[str, Tensor]) -> None:
         super().__init__()
         self.D = D
-        for i in range(len(D.heads)):
-            covariance = reals[f"covariance.{i}"].double()
-            own = covariance.diagonal().mean() * torch.eye(len(covariance))
-            whitening = torch.linalg.cholesky(covariance + SHRINKAGE * own).inverse()
-            self.register_buffer(f"mean_{i}", reals[f"mean.{i}"].float())
-            self.register_buffer(f"whitening_{i}", whitening.T.float())
+        self.of_half = bool(reals["half"]) if "half" in reals else False
+        for i, channels in enumerate(TAP_CHANNELS):
+            mean, covariance = reals[f"mean.{i}"].float(), reals[f"covariance.{i}"].double()
+            if mean.shape != (channels,) or covariance.shape != (channels, channels):
+                raise RuntimeError(f"mean.{i} and covariance.{i} are not of {channels} channels")
+            own = SHRINKAGE * covariance.diagonal().mean() + _TINY
+            whole = covariance + own * torch.eye(channels, dtype=torch.float64)
+            self.register_buffer(f"mean_{i}", mean)
+            whitening = torch.linalg.cholesky(whole).inverse().T.float()
+            self.register_buffer(f"whitening_{i}", whitening)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images ``[N, 3, size, size]`` in [-1, 1] to scores ``[N]``, at most 0.
@@ -44,6 +52,8 @@ class Typicality(nn.Module):
         The score is the logarithm of their likelihood over that of the likeliest image.
         """
         scores = torch.zeros(len(images), device=images.device)
+        if self.of_half:
+            images = F.avg_pool2d(images, 2)
         for i, features in enumerate(self.D.features(images)):
             away = features.float().mean((2, 3)) - self.get_buffer(f"mean_{i}")
             scores = scores - (away @ self.get_buffer(f"whitening_{i}")).square().sum(1) / 2

@@ -3,8 +3,8 @@
 ``python tests/benchmarks/outputs.py`` prints one table. Everything runs in turns in one process;
 a ratio is the median over the turns.
 
-- *bare network*: ``G(z)``, or ``D(G(z))``, over prepared noise, 32 rows a pass; the faster of one
-  pass on all cores and one pass on each core.
+- *bare network*: ``G(z)``, or ``D(G(z))`` with what ``rank`` scores by for D, over prepared noise,
+  32 rows a pass; the faster of one pass on all cores and one pass on each core.
 - *bare encoder*: Pillow's PNG encoder with our text chunks, to memory, in a process on each core.
 - Network and encoder share the cores, so the best that both can do is the sum of their times.
 - *memory*: peak of a process that ranks; a million candidates with tiny networks (16 x 16), since
@@ -23,7 +23,8 @@ D 4.4, PNG 1.6, lossless WebP 8.0 by Pillow's default and 0.4 by method 0):
 - Start of ``sample --n 1``: 3.3 s more than torch with torchvision, which imports torch's compiler
   for its ``make_grid``; 0.8 s without, with D built when asked for.
 
-Ratios after that, while other work shared the cores: PNG 0.87 (2,560 images), rank 0.99 and 1.05.
+Ratios after that, ranked by D's logit, while other work shared the cores: PNG 0.87 (2,560 images),
+rank 0.99 and 1.05.
 On two idle cores of an EPYC of 2021, 10,000 images, one turn: PNG 1.04 (234 images/s), rank 1.33
 (146); why what is bare was the slower was not looked into.
 Peak memory of ranking with tiny networks: 539 MB for 1,000 candidates and for 1,000,000.
@@ -49,7 +50,7 @@ from torch import Tensor
 
 from animegan_cli.checkpoints import NetworkShapes, Snapshot, load_snapshot, save_snapshot
 from animegan_cli.pretrained import PRETRAINED
-from animegan_cli.ranking import rank
+from animegan_cli.ranking import judge_of, rank
 from animegan_cli.sampling import PASS, draw, latents, sample, to_rows
 from animegan_cli.streams import cores
 
@@ -90,7 +91,7 @@ def main() -> None:
 
 def show_speed(snapshot: Snapshot, n: int, turns: int, what: list[str], folder: Path) -> None:
     """Print the rates of formats and of ranking, and their ratios to what is bare."""
-    G, D = snapshot.G, snapshot.D
+    G, (D, _) = snapshot.G, judge_of(snapshot)
     z = latents(range(PASS), int(G.z_dim))  # type: ignore[arg-type]
     pixels = np.concatenate([to_rows(batch.images) for batch in draw(G, range(4 * PASS))])
     grid = folder / "grid.png"

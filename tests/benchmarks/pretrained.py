@@ -27,7 +27,7 @@ def main() -> None:
     trained = load_snapshot(options.snapshot)
     seen = trained.cur_nimg + round(options.before * 1000)
     about = (trained.shapes, trained.recipe, seen)
-    reals = {name: tensor.half() for name, tensor in trained.reals.items()}
+    reals = {k: x.half() if x.is_floating_point() else x for k, x in trained.reals.items()}
     rest = {"frozen": False, "reals": reals}
     save_snapshot(PRETRAINED, trained.G.half(), trained.D.half(), *about, **rest)
     rounded = load_snapshot(PRETRAINED)
