@@ -1,5 +1,6 @@
-"""Every field of the settings of ``train``, in sections; others are in ``result_sections``.
+"""The fields of ``train`` that say what is learnt, kept and scored, in sections.
 
+How it is computed is in ``machine_sections``; what other commands have is in ``result_sections``.
 Each field is declared once, with its type, default, bounds and description; the flag, its help,
 the environment variable, the key in a TOML file and the key in a run's ``settings.json`` follow
 from it.
@@ -32,13 +33,6 @@ def _width(value: object) -> object:
 
 def _snapshot(path: Path) -> Path:
     return PRETRAINED if path == Path(NAME) else path
-
-
-def _device(name: str) -> str:
-    kind, _, index = name.partition(":")
-    if kind not in ("auto", "cpu", "cuda", "mps") or (index and not index.isdecimal()):
-        raise ValueError("use auto, cpu, cuda, cuda:N or mps")
-    return name
 
 
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
@@ -253,61 +247,6 @@ class OutputSettings(Section):
     state_minutes: float = Field(
         2, ge=0, description="Minutes between two saved states: the most a power cut can cost."
     )
-
-
-class ReadingSettings(Section):
-    """How image files are read."""
-
-    title: ClassVar[str] = "Reading"
-    fixed_in_a_run: ClassVar[bool] = False
-
-    cache_dir: UserPath | None = Field(
-        None, description="Folder for decoded images; the user's cache folder if not given."
-    )
-    strict: bool = Field(False, description="Stop at the first unreadable image, do not skip it.")
-
-
-class ComputingSettings(Section):
-    """How a step is computed; none of it changes what is computed, but for rounding."""
-
-    title: ClassVar[str] = "Computing"
-    fixed_in_a_run: ClassVar[bool] = False
-
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="Arithmetic of training; auto is bf16 where the hardware has it."
-    )
-    compile: bool | None = Field(
-        None,
-        description="Compile the networks with torch.compile, a minute or more before each start; "
-        "if not given, not.",
-    )
-    cuda_graph: bool | None = Field(
-        None,
-        description="Record a step once and launch it whole from then on; if not given, on CUDA.",
-    )
-    deterministic: bool = Field(
-        False,
-        description="Repeat a run to the bit on CUDA too, by algorithms that are not its fastest; "
-        "a CPU always does.",
-    )
-    micro_batch: int | None = Field(
-        None,
-        ge=1,
-        description="Images that D looks at at once, if memory is short: slower, the same result.",
-    )
-
-
-class RuntimeSettings(Section):
-    """The machine and the console."""
-
-    title: ClassVar[str] = "Machine"
-    fixed_in_a_run: ClassVar[bool] = False
-
-    device: Annotated[str, AfterValidator(_device)] = Field(
-        "auto", description="auto, cpu, cuda, cuda:N or mps."
-    )
-    threads: int = Field(0, ge=0, le=4096, description="CPU threads; 0 leaves the choice to torch.")
-    quiet: bool = Field(False, description="Show errors only.")
 
 
 class BestSettings(Section):

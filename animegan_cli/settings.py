@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import model_validator
 
+from animegan_cli.machine_sections import ComputingSettings, ReadingSettings, RuntimeSettings
 from animegan_cli.recipes import RECIPES
 from animegan_cli.result_sections import (
     CompareSettings,
@@ -17,15 +18,12 @@ from animegan_cli.result_sections import (
 )
 from animegan_cli.sections import (
     BestSettings,
-    ComputingSettings,
     DataSettings,
     ImageSettings,
     LengthSettings,
     NetworkSettings,
     OutputSettings,
-    ReadingSettings,
     RunSettings,
-    RuntimeSettings,
     Section,
     TrainingSettings,
 )

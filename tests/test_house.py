@@ -14,6 +14,7 @@ LAYERS = [
         "errors",
         "seeds",
         "sections",
+        "machine_sections",
         "result_sections",
         "settings",
         "recipes",
