@@ -225,7 +225,9 @@ class RunSettings(Section):
     fixed_in_a_run: ClassVar[bool] = False
 
     run: UserPath | None = Field(
-        None, description="Run folder, or 'latest'; the next free runs/NNN-recipe for a new run."
+        None,
+        description="Run folder, or 'latest'. If not given, train begins the next free "
+        "runs/NNN-recipe, and all else takes the newest.",
     )
 
 
