@@ -177,6 +177,12 @@ class TrainingSettings(Section):
         description="Share of match for the image's power at each frequency, of which D's features "
         "see little: against hatching and blur.",
     )
+    typical: float = Field(
+        0.0,
+        ge=0,
+        description="Weight for G of how typical of real images each of its own is, by D's frozen "
+        "features: fewer spoilt images, and less variety.",
+    )
     grow_kimg: float = Field(
         0.0,
         ge=0,

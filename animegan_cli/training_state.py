@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
 from animegan_cli import checkpoints
+from animegan_cli.atypical import Atypicality
 from animegan_cli.checkpoints import NetworkShapes
 from animegan_cli.device import can_compile, choose_precision, derived_seed
 from animegan_cli.errors import DataError, DivergedError, SettingsError, SnapshotError
@@ -30,6 +31,7 @@ PROJECTED_ONLY = (
     "match_beta",
     "covariance",
     "detail",
+    "typical",
     "grow_kimg",
     "augment",
     "d_zoom",
@@ -63,6 +65,7 @@ class TrainingState:
     ranks: Ranks = ALONE
     meters: Meters = field(default_factory=Meters)
     matching: Matching = field(default_factory=Matching)
+    atypicality: Atypicality = field(default_factory=Atypicality)
     recorder: Recorder = field(default_factory=Recorder)
     cur_nimg: int = 0
     elapsed_sec: float = 0.0
@@ -128,6 +131,11 @@ def new_state(settings: Settings, device: torch.device, ranks: Ranks = ALONE) ->
             if getattr(settings, name):
                 flag = name.replace("_", "-")
                 raise SettingsError(f"--{flag} goes with --family projected, not with classic")
+    if settings.typical and not (settings.match and settings.match_beta):
+        raise SettingsError(
+            "--typical goes with --match and --match-beta, since it needs the averages that they "
+            "keep; use --typical 0"
+        )
     if settings.family == "classic" and settings.micro_batch:
         raise SettingsError(
             "--micro-batch goes with --family projected: classic normalises over whole batches; "
@@ -246,6 +254,7 @@ def save_state(run: RunDir, state: TrainingState, settings: Settings, data_diges
         **checkpoints.optimizer_tensors("D_optimizer", state.D, state.D_optimizer),
         **state.meters.tensors(),
         **state.matching.averages.tensors(),
+        **state.atypicality.tensors(),
     }
     about = {
         "cur_nimg": state.cur_nimg,
@@ -283,6 +292,7 @@ def load_state(run: RunDir, state: TrainingState, data_digest: str, reporter: Re
         checkpoints.load_optimizer("D_optimizer", state.D, state.D_optimizer, tensors)
         state.meters.load(tensors, state.device)
         state.matching.averages.load(tensors, state.device)
+        state.atypicality.load(tensors, state.device)
         state.cur_nimg = about["cur_nimg"]
         state.elapsed_sec = about["elapsed_sec"]
         state.best = Best(**about["best"]) if about.get("best") else None

@@ -51,6 +51,8 @@ def train_step(state: TrainingState, settings: Settings, reals: Callable[[], Ten
         if train_G and not projected:
             generator_step(state, settings)
 
+    if settings.typical:
+        state.atypicality.follow(state.matching, iteration)
     if train_D or train_G:
         state.recorder.run(
             Kind(
@@ -173,6 +175,11 @@ def shared_step(
             )
             loss = loss + share * mismatch
             state.meters.add("mismatch", mismatch.detach())
+            # Where D's view has changed in this step, what is known is of the one before.
+            if state.atypicality.known and state.matching.averages.settled():
+                atypical = state.atypicality.loss(fake_features)
+                loss = loss + settings.typical * atypical
+                state.meters.add("atypical", atypical.detach())
         loss.backward()
         update_G(state, settings)
     learnt.requires_grad_(True)

@@ -41,6 +41,7 @@ LAYERS = [
         "objectives",
         "meters",
         "matching",
+        "atypical",
         "recording",
         "health",
     },

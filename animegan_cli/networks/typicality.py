@@ -40,11 +40,8 @@ class Typicality(nn.Module):
             mean, covariance = reals[f"mean.{i}"].float(), reals[f"covariance.{i}"].double()
             if mean.shape != (channels,) or covariance.shape != (channels, channels):
                 raise RuntimeError(f"mean.{i} and covariance.{i} are not of {channels} channels")
-            own = SHRINKAGE * covariance.diagonal().mean() + _TINY
-            whole = covariance + own * torch.eye(channels, dtype=torch.float64)
             self.register_buffer(f"mean_{i}", mean)
-            whitening = torch.linalg.cholesky(whole).inverse().T.float()
-            self.register_buffer(f"whitening_{i}", whitening)
+            self.register_buffer(f"whitening_{i}", whitening(covariance, check=True))
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images ``[N, 3, size, size]`` in [-1, 1] to scores ``[N]``, at most 0.
@@ -55,6 +52,30 @@ class Typicality(nn.Module):
         if self.of_half:
             images = F.avg_pool2d(images, 2)
         for i, features in enumerate(self.D.features(images)):
-            away = features.float().mean((2, 3)) - self.get_buffer(f"mean_{i}")
-            scores = scores - (away @ self.get_buffer(f"whitening_{i}")).square().sum(1) / 2
+            mean, white = self.get_buffer(f"mean_{i}"), self.get_buffer(f"whitening_{i}")
+            scores = scores - distance(features, mean, white) / 2
         return scores
+
+
+def distance(features: Tensor, mean: Tensor, white: Tensor) -> Tensor:
+    """Return squared Mahalanobis distances ``[N]`` of maps ``[N, C, H, W]``, meant over places."""
+    away = features.float().mean((2, 3)) - mean
+    return (away @ white).square().sum(1)
+
+
+def whitening(covariance: Tensor, check: bool = False) -> Tensor:
+    """Return ``[C, C]`` by which rows of features are multiplied to have the covariance 1.
+
+    Args:
+        covariance: of the features, ``[C, C]``; it is shrunk.
+        check: whether to wait for the result and raise RuntimeError if it is no covariance.
+    """
+    device = covariance.device
+    if not covariance.is_cuda:  # Apple's GPUs have no float64
+        covariance = covariance.cpu()
+    covariance = covariance.double()
+    one = torch.eye(len(covariance), dtype=torch.float64, device=covariance.device)
+    own = SHRINKAGE * covariance.diagonal().mean() + _TINY
+    lower, _ = torch.linalg.cholesky_ex(covariance + own * one, check_errors=check)
+    inverse: Tensor = torch.linalg.solve_triangular(lower, one, upper=False)
+    return inverse.T.to(device, torch.float32)
