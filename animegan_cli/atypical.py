@@ -48,10 +48,11 @@ class Atypicality:
                 self._tensors[name] = value.clone()
 
     def loss(self, features: list[Tensor]) -> Tensor:
-        """Return the mean logarithm of images' squared distances over their expected one.
+        """Return the mean logarithm of images' squared distances over the number of features.
 
-        A logarithm, because at first all images are far away, and because no image counts for more
-        than others by being very far.
+        Real ones are a little below 0, since the covariance is shrunk. It has no lowest value: a
+        large weight asks for images that are more typical than real ones. A logarithm, because at
+        first all images are far away, and so that no image counts for more by being very far.
 
         Args:
             features: maps ``[N, C, H, W]`` of the frozen network, finest first.

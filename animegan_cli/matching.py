@@ -104,6 +104,7 @@ class Matching:
 
         As ``mean.0``, ``covariance.0`` and so on, of features averaged over places; empty where no
         averages are kept, and until they are of enough batches since what D sees changed its size.
+        (Covariances go on when it does: by then an eighth of them is of what D saw before.)
         """
         known = self.averages.known_values() if self.averages.settled() else {}
         found: dict[str, Tensor] = {}

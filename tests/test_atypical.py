@@ -28,6 +28,7 @@ KNOWN = 13  # batches after which averages with match_beta 0.2 are settled
 
 def settings_of(**changes: Any) -> Settings:
     few = {"match_beta": 0.2, "d_width": 4, "grow_kimg": 0.0, "d_zoom": 1.0, "augment": 0.0}
+    few["precision"] = "fp32"
     return Settings(**{**TINY, "recipe": "modern", "typical": 2.0, **few, **changes})
 
 

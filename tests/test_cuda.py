@@ -62,12 +62,13 @@ def test_a_step_equals_the_cpus(recipe: str) -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_step_never_waits_for_the_device(recipe: str) -> None:
-    settings = settings_of(recipe)
-    state = trained(settings, "cuda", 2)  # the optimizers' first steps allocate
+    looking = {"match_beta": 0.2, "typical": 1.0} if recipe == "modern" else {}
+    settings = settings_of(recipe, **looking)
+    state = trained(settings, "cuda", 15)  # the first steps, and the first look at reals, allocate
     batch = torch.rand(4, 3, 16, 16).cuda()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        for _ in range(3):
+        for _ in range(3):  # the next look is in the first
             train_step(state, settings, lambda: batch)
     finally:
         torch.cuda.set_sync_debug_mode("default")
@@ -100,7 +101,7 @@ def test_a_run_goes_on_after_a_stop(
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_recorded_steps_are_the_launched_ones(recipe: str) -> None:
-    growing = {"match_beta": 0.5, "grow_kimg": 0.12, "d_zoom_kimg": 0.24}
+    growing = {"match_beta": 0.5, "grow_kimg": 0.12, "d_zoom_kimg": 0.24, "typical": 1.0}
     settings = settings_of(recipe, precision="fp32", g_lr=1e-4, d_lr=1e-4)
     settings = settings.model_copy(update=growing if recipe == "modern" else {})
     with repeatable():  # without, two launched runs are 6 % of their paths apart by then

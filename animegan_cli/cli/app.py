@@ -83,7 +83,7 @@ def train(
         bool, typer.Option("--dry-run", help="Show settings, sizes and files; train nothing.")
     ] = False,
 ) -> None:
-    """Train on a folder or zip of images; the same command again continues the run."""
+    """Train on a folder or zip of images; with the --run of one that was begun, continue it."""
     settings = resolved.settings
     if dry_run:
         from animegan_cli.cli.dry_run import show_plan

@@ -58,7 +58,7 @@ class Typicality(nn.Module):
 
 
 def distance(features: Tensor, mean: Tensor, white: Tensor) -> Tensor:
-    """Return squared Mahalanobis distances ``[N]`` of maps ``[N, C, H, W]``, meant over places."""
+    """Return squared Mahalanobis distances ``[N]`` of maps ``[N, C, H, W]``, each averaged."""
     away = features.float().mean((2, 3)) - mean
     return (away @ white).square().sum(1)
 

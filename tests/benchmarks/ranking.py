@@ -3,8 +3,9 @@
 ``python tests/benchmarks/ranking.py SNAPSHOT HOLDOUT`` draws candidates (``pretrained`` names the
 networks in the box), ranks them by D's logit and by typicality, and prints precision, density,
 recall and coverage against held-out images of the best quarter, of as many drawn at random and of
-the worst quarter, by ``lite2``, which D does not see through. ``--grid FILE`` draws the 32 best and
-the 32 worst by each, to look at.
+the worst quarter, by ``lite2``, which D does not see through; then how far the 16 best of them (16
+at random, the 16 worst) are from each other, and the nearest two. ``--grid FILE`` draws the 32 best
+and the 32 worst by each, to look at.
 
 A rank of quality has its best above chance and its worst below, in precision and density. Recall
 falls with it: what is typical is not rare. Of the box, 2,000 candidates, 500 of each kind:
@@ -60,6 +61,7 @@ from animegan_cli.ranking import judge_of, score_batch
 from animegan_cli.sampling import draw, grid_of
 
 SHOWN = 32
+SIXTEEN = 16  # what rank keeps
 
 
 def main() -> None:
@@ -85,13 +87,13 @@ def main() -> None:
 
     features = network.features(drawn(batch) for batch in draw(snapshot.G, range(options.n)))
     random = torch.randperm(options.n, generator=torch.Generator().manual_seed(0))
-    print("kept                   precision  density  recall  coverage", flush=True)
+    print("kept                   precision  density  recall  coverage  apart  nearest", flush=True)
     quarter = options.n // 4
     show("at random", reals, features[random[:quarter]])
     for name, found in scores.items():
         order = torch.tensor(found).argsort(descending=True)
         show(f"best by {name}", reals, features[order[:quarter]])
-        show(f"worst by {name}", reals, features[order[-quarter:]])
+        show(f"worst by {name}", reals, features[order.flip(0)[:quarter]])
         if options.grid:
             for kind, seeds in (("best", order[:SHOWN]), ("worst", order[-SHOWN:])):
                 images = torch.cat([batch.images for batch in draw(snapshot.G, seeds.tolist())])
@@ -102,7 +104,9 @@ def main() -> None:
 def show(kept: str, reals: Tensor, features: Tensor) -> None:
     precision, recall = precision_recall(reals, features)
     density, coverage = density_coverage(reals, features)
-    row = f"{precision:<11.3f}{density:<9.3f}{recall:<8.3f}{coverage:.3f}"
+    apart = torch.pdist(features[:SIXTEEN])
+    row = f"{precision:<11.3f}{density:<9.3f}{recall:<8.3f}{coverage:<10.3f}"
+    row += f"{apart.mean():<7.1f}{apart.min():.1f}"
     print(f"{kept:<23}{row}", flush=True)
 
 
