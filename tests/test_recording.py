@@ -63,8 +63,10 @@ def trained(settings: Settings, recorder: Recorder) -> TrainingState:
         ("classic", {"d_iter_step": 2}),
         ("classic-adam", {"g_iter_step": 3, "g_lr_kimg": 0.1}),
         ("modern", {"match_beta": 0.2, "grow_kimg": 0.08, "match_kimg": 0.1, "g_lr_kimg": 0.1}),
-        ("modern", {"match_beta": 0.2, "grow_kimg": 0, "d_zoom": 1.5, "d_zoom_kimg": 0.08}),
-        ("modern", {"match_beta": 0.2, "grow_kimg": 0, "typical": 2.0}),
+        (
+            "modern",
+            {"match_beta": 0.2, "grow_kimg": 0, "d_zoom": 1.5, "d_zoom_kimg": 0.08, "typical": 2.0},
+        ),
     ],
 )
 def test_replays_equal_launched_steps(
