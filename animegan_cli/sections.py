@@ -181,7 +181,7 @@ class TrainingSettings(Section):
         0.0,
         ge=0,
         description="Weight for G of how typical of real images each of its own is, by D's frozen "
-        "features: fewer spoilt images, and less variety.",
+        "features: cleaner images, and less variety.",
     )
     grow_kimg: float = Field(
         0.0,
