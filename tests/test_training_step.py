@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from animegan_cli.device import noise
 from animegan_cli.networks import classic
+from animegan_cli.networks.winograd import LEAST_CHANNELS
 from animegan_cli.objectives import bce
 from animegan_cli.settings import Settings
 from animegan_cli.training_state import new_state
@@ -86,6 +87,21 @@ def test_ten_iterations_equal_the_plain_loop(tiny: Make, changes: dict[str, obje
         for key, value in theirs.state_dict().items():
             torch.testing.assert_close(ours.state_dict()[key], value, rtol=1e-4, atol=1e-5)
     assert any((start[key] != value).any() for key, value in state.G.state_dict().items())
+
+
+def test_fewer_products_leave_the_weights_of_the_plain_loop(tiny: Make) -> None:
+    """Two iterations: then such wide networks on four images are apart by rounding alone."""
+    settings = tiny(width=LEAST_CHANNELS, d_optimizer="sgd", g_optimizer="sgd", d_lr=0.02)
+    reference, state = Reference(settings), new_state(settings, CPU)
+    G, D = reference.G.main, reference.D.main
+    reference.G.forward = lambda z: G(z[:, :, None, None])  # type: ignore[method-assign]
+    reference.D.forward = lambda images: D(images).flatten()  # type: ignore[method-assign]
+    for i in range(2):
+        reference.step(i, reals(i))
+        train_step(state, settings, lambda i=i: reals(i))  # type: ignore[misc]
+    for ours, theirs in ((state.G, reference.G), (state.D, reference.D)):
+        for key, value in theirs.state_dict().items():
+            torch.testing.assert_close(ours.state_dict()[key], value, rtol=1e-4, atol=1e-5)
 
 
 def test_reals_are_fetched_only_for_a_step_of_d(tiny: Make) -> None:

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from animegan_cli.networks.winograd import through
+
 MAX_MULTIPLE = 8
 
 
@@ -63,8 +65,7 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Map noise ``[N, z_dim]`` to images ``[N, 3, size, size]`` in [-1, 1]."""
-        images: Tensor = self.main(z[:, :, None, None])
-        return images
+        return through(self.main, z[:, :, None, None])
 
 
 class Discriminator(nn.Module):
@@ -97,4 +98,4 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images ``[N, 3, size, size]`` in [-1, 1] to logits ``[N]``; high means real."""
-        return torch.flatten(self.main(images))
+        return torch.flatten(through(self.main, images))

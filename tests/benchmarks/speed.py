@@ -10,9 +10,9 @@ time and multiply-accumulates of each part of animegan's step, from ``step_parts
 The plain loop is what a tutorial writes: torchvision's ``ImageFolder`` and a ``DataLoader`` with
 two workers, eager, float32, contiguous memory, fakes of its own for each network, gradients for
 everything that has weights. Its layers are animegan's own, which do with fewer products and passes
-what their papers say; of a projected discriminator there is also one with the papers' layers:
-nearest neighbour and then a convolution, a convolution and then ReLU6. Ours is animegan's own step
-on the decoded images. A peer is timed over one step with its gradient penalty and one without,
+what their papers say; there is also one with the papers' layers: torch's convolutions, nearest
+neighbour and then a convolution, a convolution and then ReLU6. Ours is animegan's own step on the
+decoded images. A peer is timed over one step with its gradient penalty and one without,
 weighted as one in four, with the batch size of its own command; of the several batches of its step,
 as many as ``peers.py`` says.
 
@@ -73,7 +73,7 @@ from torchvision.datasets import ImageFolder
 from animegan_cli.augment import Draw, augment
 from animegan_cli.data import list_images, normalize, open_images
 from animegan_cli.device import choose_device, reuse_freed_memory
-from animegan_cli.networks import lite0
+from animegan_cli.networks import classic, lite0
 from animegan_cli.networks.lite0 import SameConv, turned
 from animegan_cli.networks.projected import Discriminator, Doubling
 from animegan_cli.objectives import OBJECTIVES
@@ -157,8 +157,7 @@ def main() -> None:
     show_machine(state, settings)
     peaks = peak_rates(watch, state.dtype)
     loops: dict[str, Iteration] = {"plain loop": plain_loop(settings, options.faces, device)}
-    if settings.family == "projected":
-        loops[PLAIN_LAYERS] = plain_loop(settings, options.faces, device, plain_layers=True)
+    loops[PLAIN_LAYERS] = plain_loop(settings, options.faces, device, plain_layers=True)
     loops["animegan"] = lambda: train_step(state, settings, lambda: reals(state))
     rows = in_turns(loops, settings.batch_size, options.turns, options.iterations, watch)
     *plain, ours = rows
@@ -408,7 +407,21 @@ def _convolved_plainly(self: SameConv, x: Tensor) -> Tensor:
     return F.relu6(x) if self.rectified else x
 
 
-_PLAINLY = {Doubling: _doubled_plainly, SameConv: _convolved_plainly}
+def _drawn_plainly(self: classic.Generator, z: Tensor) -> Tensor:
+    images: Tensor = self.main(z[:, :, None, None])
+    return images
+
+
+def _judged_plainly(self: classic.Discriminator, images: Tensor) -> Tensor:
+    return torch.flatten(self.main(images))
+
+
+_PLAINLY = {
+    Doubling: _doubled_plainly,
+    SameConv: _convolved_plainly,
+    classic.Generator: _drawn_plainly,
+    classic.Discriminator: _judged_plainly,
+}
 
 
 def plain_classic(state: TrainingState, reals: Tensor, settings: Settings) -> None:
