@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -68,39 +69,68 @@ def needs(recipe: str) -> list[str]:
     return flags
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_two_processes_equal_one(cli: Cli, photos: Path, tmp_path: Path, recipe: str) -> None:
-    flags = ["--data", photos, *needs(recipe), "--tick-kimg", "0.016", "--sample-kimg", "0.032"]
-    process = torchrun(tmp_path, "train", *flags, "--run", "two", "--total-kimg", "0.064")
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    assert errors.count("10 images of 16 x 16 pixels") == 1  # the first process alone reports
-    assert errors.count("images seen in") == 1
-    assert cli("train", *flags, "--run", "one", "--total-kimg", "0.064").returncode == 0
-    assert_close(state_of(tmp_path / "two"), state_of(tmp_path / "one"))
-    names = [sorted(path.name for path in (tmp_path / run).iterdir()) for run in ("one", "two")]
-    assert names[0] == names[1]
+def in_two_processes(cwd: Path, jobs: list[list[object]]) -> str:
+    """Train as ``torchrun`` would let two processes do it, one job after the other."""
+    lines = [json.dumps([free_port(), *map(str, job)]) for job in jobs]
+    (cwd / "jobs").write_text("\n".join(lines))
+    place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("one_of_several.py"), "jobs"],
+            cwd=cwd,
+            env={**os.environ, **place, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    errors = "".join(process.communicate(timeout=120)[1] for process in processes)
+    assert [process.returncode for process in processes] == [0, 0], errors
+    return errors
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def test_two_processes_equal_one(cli: Cli, photos: Path, tmp_path: Path) -> None:
+    """Each recipe, and a run that one process began."""
+    often = ["--data", photos, "--tick-kimg", "0.016", "--sample-kimg", "0.032"]
+    whole, begun = ["--total-kimg", "0.064"], tmp_path / "begun"
+    jobs: list[list[object]] = []
+    for recipe in RECIPES:
+        flags = ["train", *often, *needs(recipe)]
+        assert cli(*flags, "--run", f"{recipe}-one", *whole).returncode == 0
+        jobs.append([*flags, "--run", f"{recipe}-two", *whole])
+    begin = ["train", *often, *needs("classic"), "--run", "begun", "--total-kimg", "0.032"]
+    assert cli(*begin).returncode == 0
+    jobs.append(["train", "--run", "begun", *whole])
+
+    errors = in_two_processes(tmp_path, jobs)
+    assert errors.count("10 images of 16 x 16 pixels") == 4  # the first process alone reports
+    assert errors.count("images seen in") == 4
+    assert errors.count("continuing begun at 32 images") == 1
+    assert_close(state_of(begun), state_of(tmp_path / "classic-one"))
+    for recipe in RECIPES:
+        one, two = (tmp_path / f"{recipe}-{count}" for count in ("one", "two"))
+        assert_close(state_of(two), state_of(one))
+        names = [sorted(path.name for path in run.iterdir()) for run in (one, two)]
+        assert names[0] == names[1]
+        assert_same_statistics(two, one)
+
+
+def assert_same_statistics(ours: Path, theirs: Path) -> None:
     lines = [
-        [json.loads(line) for line in (tmp_path / run / "stats.jsonl").read_text().splitlines()]
-        for run in ("one", "two")
+        [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
+        for run in (theirs, ours)
     ]
     assert [line["cur_nimg"] for line in lines[0]] == [16, 32, 48, 64]
     for one, two in zip(*lines, strict=True):
         for name in ("loss_G", "loss_D", "D_real", "D_fake", "grad_norm_G", "grad_norm_D"):
             assert two[name] == pytest.approx(one[name], rel=1e-4, abs=1e-5), name
-
-
-def test_a_run_goes_on_with_another_number_of_processes(
-    cli: Cli, photos: Path, tmp_path: Path
-) -> None:
-    flags = ["--data", photos, *needs("classic"), "--tick-kimg", "0.024"]
-    assert cli("train", *flags, "--run", "one", "--total-kimg", "0.064").returncode == 0
-    assert cli("train", *flags, "--run", "both", "--total-kimg", "0.032").returncode == 0
-    process = torchrun(tmp_path, "train", "--run", "both", "--total-kimg", "0.064")
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    assert errors.count("continuing both at 32 images") == 1
-    assert_close(state_of(tmp_path / "both"), state_of(tmp_path / "one"))
 
 
 def test_all_processes_stop_together_on_a_signal(photos: Path, tmp_path: Path) -> None:
