@@ -16,8 +16,10 @@ decoded images. A peer is timed over one step with its gradient penalty and one 
 weighted as one in four, with the batch size of its own command; of the several batches of its step,
 as many as ``peers.py`` says.
 
-A profile of the final steps (torch.profiler, one thread, 96 px): ``classic`` spends 94 % of its
-step inside convolutions, 53 % of it on the way back, and nothing else takes more than 1.1 %.
+A profile of the final steps (torch.profiler, one thread, 96 px): ``classic`` spent 94 % of its
+step inside convolutions, 53 % of it on the way back, and nothing else took more than 1.1 %. By
+fewer products (``winograd.py``), on a core without bfloat16, it is 47 % in convolutions, 30 % in
+products of matrices, and about 11 % in the sums before and after them.
 ``modern`` spends 64 % in convolutions, 36 % on the way back; the rest is spread thin over what is
 element by element (copies, products, ReLU6, batch norm, sums), none of it above 4 %.
 
@@ -32,7 +34,20 @@ What held the step of ``modern`` back, by torch.profiler, one thread, in images 
 | 59 | kernels spread by one product, not four slices; moments without ``std`` |
 | 63 | glibc told to keep freed memory |
 
-On a core without bfloat16 (an EPYC of 2021, 60 to 92 GFLOP/s in a product) it is 16 to 27 images a
+What ``winograd.py`` gives, one thread of an EPYC of 2021 without bfloat16, batches of 64, other work
+on the other core; times as fast as torch's layer forward, with the gradient of maps, with both:
+
+| layer | halving | doubling |
+| --- | --- | --- |
+| 64 and 128 channels, 32 pixels | 0.56, 0.59, 0.86 | 0.77, 0.72, 0.82 |
+| 128 and 256, 16 pixels | 1.01, 1.06, 1.53 | 1.05, 0.91, 1.27 |
+| 256 and 512, 8 pixels | 1.10, 1.36, 1.89 | 1.72, 1.40, 2.60 |
+
+So it is left alone below 128 channels, and where nothing learns. Batches of 256 at once (0.57 to
+0.85, of 128 and 256 channels) are slower than torch's layer: their factors no longer fit a cache.
+A step of ``classic`` is 1.26 to 1.38 times as fast with it, at width 32 1.02 to 1.06.
+
+On that core (60 to 92 GFLOP/s in a product) it is 16 to 27 images a
 second, a core that varied by a fifth from one minute to the next; 70 % of the time is convolutions.
 There the frozen network was made to see images turned by half a turn, so that no map is copied into
 a larger one to be padded: 3.1 % less time a step (30 pairs of steps in turns; 3.0 % and, at half of
