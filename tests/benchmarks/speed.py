@@ -34,7 +34,7 @@ What held the step of ``modern`` back, by torch.profiler, one thread, in images 
 | 59 | kernels spread by one product, not four slices; moments without ``std`` |
 | 63 | glibc told to keep freed memory |
 
-What ``winograd.py`` gives, one thread of an EPYC of 2021 without bfloat16, batches of 64, other work
+What ``winograd.py`` gives, one thread of an EPYC of 2021 (no bfloat16), batches of 64, other work
 on the other core; times as fast as torch's layer forward, with the gradient of maps, with both:
 
 | layer | halving | doubling |
