@@ -28,6 +28,7 @@ class Kind(NamedTuple):
     half: bool
     enlarged: bool
     batch_size: int
+    typical: bool
     train_D: bool
     train_G: bool
 
@@ -91,8 +92,8 @@ class Recorder:
         if not self.enabled or self._warm[kind] <= WARM_STEPS:
             step(reals)
             return
-        for other in [other for other in self._recordings if other[:3] != kind[:3]]:
-            del self._recordings[other]  # neither images, D's view nor batches shrink again
+        for other in [other for other in self._recordings if other[:4] != kind[:4]]:
+            del self._recordings[other]  # what these say never changes back
         self._open = recording = _Recording(reals)
         try:
             step(reals)  # as ever, but for its inputs: they stay

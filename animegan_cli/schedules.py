@@ -32,6 +32,11 @@ def enlarging(images: float, settings: Settings) -> bool:
     return seen(images, settings) >= settings.d_zoom_kimg * 1000
 
 
+def typifying(images: float, settings: Settings) -> bool:
+    """Return whether G is told by now how typical its images are; ``init`` does not begin it."""
+    return settings.typical > 0 and images >= settings.typical_kimg * 1000
+
+
 def doublings(settings: Settings) -> list[int]:
     """Return the images seen at which batches become twice as large: none, or two numbers.
 

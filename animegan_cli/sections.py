@@ -183,6 +183,12 @@ class TrainingSettings(Section):
         description="Weight for G of how typical of real images each of its own is, by D's frozen "
         "features: cleaner images, and less variety.",
     )
+    typical_kimg: float = Field(
+        0.0,
+        ge=0,
+        description="Thousands of images of this run before typical begins: of use once G draws "
+        "what it is to draw.",
+    )
     grow_kimg: float = Field(
         0.0,
         ge=0,

@@ -32,6 +32,7 @@ PROJECTED_ONLY = (
     "covariance",
     "detail",
     "typical",
+    "typical_kimg",
     "grow_kimg",
     "augment",
     "d_zoom",

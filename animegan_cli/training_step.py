@@ -22,7 +22,7 @@ from animegan_cli.device import generator, noise
 from animegan_cli.networks.projected import Discriminator
 from animegan_cli.objectives import OBJECTIVES, bce
 from animegan_cli.recording import Kind
-from animegan_cli.schedules import enlarging, falling, growing, seen
+from animegan_cli.schedules import enlarging, falling, growing, seen, typifying
 from animegan_cli.settings import Settings
 from animegan_cli.training_state import TrainingState
 
@@ -51,7 +51,8 @@ def train_step(state: TrainingState, settings: Settings, reals: Callable[[], Ten
         if train_G and not projected:
             generator_step(state, settings)
 
-    if settings.typical:
+    typical = typifying(state.cur_nimg, settings)
+    if typical:
         state.atypicality.follow(state.matching, iteration)
     if train_D or train_G:
         state.recorder.run(
@@ -59,6 +60,7 @@ def train_step(state: TrainingState, settings: Settings, reals: Callable[[], Ten
                 growing(state.cur_nimg, settings),
                 enlarging(state.cur_nimg, settings),
                 settings.batch_size,
+                typical,
                 train_D,
                 train_G,
             ),

@@ -99,6 +99,19 @@ def test_it_waits_until_reals_are_known_as_D_sees_them() -> None:
     assert there == one_view * 2 + [False] * KNOWN + [True] * (20 - KNOWN)
 
 
+def test_it_begins_after_so_many_images_of_this_run(photos: Path, tmp_path: Path) -> None:
+    settings = settings_of(typical_kimg=0.08)
+    state, there = new_state(settings, CPU), []
+    for _ in range(24):
+        train_step(state, settings, lambda: reals(state))
+        there.append("atypical" in state.meters.pop_means())
+    assert there == [False] * 20 + [True] * 4
+    train(settings_of(data=photos, run=tmp_path / "run", total_kimg=0.008))
+    (snapshot,) = RunDir(tmp_path / "run").snapshots()
+    again = settings_of(init=snapshot, typical_kimg=0.08)
+    assert "atypical" not in trained(again, KNOWN + 2).meters.pop_means()
+
+
 def test_it_looks_at_reals_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
     plainly = atypical.whitening

