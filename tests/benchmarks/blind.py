@@ -46,11 +46,15 @@ differed by 0 to 7 of 64. Whole by most of them, of the first 64 seeds where not
 | 5 | 29 | ``modern`` at 154 kimg, again |
 | 5 | **44** | what ``rank --top-k 64`` keeps of 512 of it |
 | 5 | **58** | what it keeps of 512 of the box |
+| 6 | 75 of 128 | ``modern`` at 162 kimg, seeds 0 to 127 |
+| 6 | 76 of 128 | its copy with ``typical`` 3.5 for the last 8 kimg |
+| 6 | 85 of 128 | another, with ``typical`` 7 |
 
-What shows: ranking by typicality, and training for it, make faces whole (of rounds 2 and 4 together
-21 of 192 seeds became whole by ``typical`` and 2 no longer were); from 100 kimg on distance falls
-and faces get no wholer; none of the variants of round 3 stands out, where chance alone is 4 of 64.
-The mean of three runs has the least distance too (64.8, and 66.4 of the box), by too little to say.
+What shows: ranking by typicality makes faces whole. Training for it does too, but less, and not in
+each round: with 3.5, 21 of 192 seeds became whole in rounds 2 and 4 and 2 no longer were, and in
+round 6, 8 of 128 and 7; with 7, 14 and 4. From 100 kimg on distance falls and faces get no wholer.
+None of the variants of round 3 stands out, where chance alone is 4 of 64. The mean of three runs
+has the least distance too (64.8, and 66.4 of the box), by too little to say.
 
 How well a score tells whole faces of one network from the rest (area under the curve, 0.5 is
 chance): typicality 0.54 to 0.65 (eight networks, mean 0.61), D's logit 0.36 to 0.64 (0.48), how

@@ -198,6 +198,7 @@ in deviations of real images' distances and with weight 1, are of the code befor
 | 154 | 96.7 | 6.2 | 0.814 | 0.238 | 1.28 | the run of an hour |
 | 162 | 95.9 | 6.4 | 0.816 | 0.246 | 1.26 | the same run, 8 kimg further |
 | 162 | 98.0 | 7.1 | 0.895 | 0.167 | 1.93 | **its copy, 3.5 from 154 kimg on** |
+| 162 | 109.9 | 10.7 | 0.945 | 0.107 | 2.42 | a copy, 7 from 154 kimg on |
 | 162 | 95.6 | 6.2 | 0.877 | 0.188 | 1.71 | a copy, distances and not their logarithm |
 | 170 | 98.3 | 7.1 | 0.907 | 0.168 | 2.01 | the same run |
 | 160 | 94.8 | 6.0 | 0.811 | 0.225 | 1.31 | a copy, only what is less typical than reals |
@@ -210,8 +211,7 @@ in deviations of real images' distances and with weight 1, are of the code befor
 | 60 | 69.6 | 4.0 | 0.882 | 0.320 | 1.77 | **the same run** |
 
 Images become cleaner and more alike, and no nearer to real ones as a whole: a choice, and not part
-of a recipe. Counted blind (``blind.py``), 102 of 192 seeds are whole faces at 162 kimg without it,
-and 121 with 3.5 from 154 kimg on.
+of a recipe. How many faces are whole with it stands in ``blind.py``.
 
 ``modern`` itself on an H200, without the zoom, one run, and what was tried of it (``few``: every
 24th of the 12,000 faces, 500 in all; tests ran beside it, so no seconds):
