@@ -93,7 +93,7 @@ class Recorder:
             step(reals)
             return
         for other in [other for other in self._recordings if other[:4] != kind[:4]]:
-            del self._recordings[other]  # what these say never changes back
+            del self._recordings[other]  # the first four never change back
         self._open = recording = _Recording(reals)
         try:
             step(reals)  # as ever, but for its inputs: they stay

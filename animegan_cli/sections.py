@@ -186,8 +186,8 @@ class TrainingSettings(Section):
     typical_kimg: float = Field(
         0.0,
         ge=0,
-        description="Thousands of images of this run before typical begins: of use once G draws "
-        "what it is to draw.",
+        description="Thousands of images of this run before typical begins, best once G's images "
+        "are good.",
     )
     grow_kimg: float = Field(
         0.0,

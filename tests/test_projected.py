@@ -550,6 +550,7 @@ def test_an_objective_goes_with_its_networks(modern: Make, tiny: Make) -> None:
         tiny(match_beta=0.5),
         tiny(covariance=1.0),
         tiny(typical=1.0),
+        tiny(typical_kimg=1.0),
     ):
         with pytest.raises(SettingsError, match=r"goe?s? with --family projected"):
             new_state(settings, CPU)

@@ -98,6 +98,8 @@ def test_a_loss_that_begins_is_another_recording(monkeypatch: pytest.MonkeyPatch
     )
     assert [kind.typical for kind in before._recordings] == [False]
     assert [kind.typical for kind in after._recordings] == [True]
+    assert all("atypical" in recorded.measures for recorded in after._recordings.values())
+    assert not any("atypical" in recorded.measures for recorded in before._recordings.values())
     assert after.replays >= before.replays - recording.WARM_STEPS - 1 > 0
 
 

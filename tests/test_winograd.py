@@ -1,6 +1,7 @@
 """Fewer products give what torch's own convolutions give, where a CPU learns, and nowhere else."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -8,9 +9,11 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from animegan_cli.networks import winograd
-from animegan_cli.networks.winograd import through
+from animegan_cli.networks.winograd import _pays, through
 
 Layer = nn.Conv2d | nn.ConvTranspose2d
+FORM: dict[str, Any] = {"in_channels": 128, "out_channels": 136, "bias": False}
+FORM |= {"kernel_size": 4, "stride": 2, "padding": 1}
 KINDS = [(nn.Conv2d, 8), (nn.ConvTranspose2d, 4)]
 each_kind = pytest.mark.parametrize(("kind", "side"), KINDS)
 
@@ -20,9 +23,9 @@ def maps(count: int, channels: int, side: int) -> Tensor:
     return torch.randn(count, channels, side, side, generator=numbers)
 
 
-def layer_of(kind: type[Layer], below: int = 128, above: int = 136) -> Layer:
+def layer_of(kind: type[Layer]) -> Layer:
     torch.manual_seed(1)
-    return kind(below, above, 4, 2, 1, bias=False)
+    return kind(**FORM)
 
 
 def products(work: Callable[[], object]) -> int:
@@ -80,14 +83,38 @@ def test_some_images_at_a_time_are_all_of_them(
 
 
 @each_kind
-def test_elsewhere_a_layer_is_torchs_own(kind: type[Layer], side: int) -> None:
+def test_one_image_at_a_time_if_it_fills_a_cache(
+    kind: type[Layer], side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     layer, x = layer_of(kind), maps(3, 128, side)
+    monkeypatch.setattr(winograd, "AT_ONCE", 1)
+    torch.testing.assert_close(through([layer], x), layer(x), rtol=1e-4, atol=1e-4)
+
+
+@each_kind
+def test_elsewhere_a_layer_is_torchs_own(
+    kind: type[Layer], side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer, x = layer_of(kind), maps(3, 128, side)
+    assert _pays(layer, x)
     with torch.no_grad():
         assert torch.equal(through([layer], x), layer(x))
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(through([layer], x), layer(x))
-    odd = maps(3, 128, side // 4 * 3)
-    assert torch.equal(through([layer], odd), layer(odd))
-    for other in (layer_of(kind, above=64), kind(128, 128, 4, 2, 1), kind(128, 128, 3, 2, 1)):
-        assert torch.equal(through([other], x), other(x))
-    assert through([layer.to("meta")], x.to("meta")).shape[:2] == (3, 136)
+    odd = side // 4 * 3
+    for other in (x[:, :, :odd], x[..., :odd], x.double(), x.to("meta")):
+        assert not _pays(layer, other)
+    changes: list[dict[str, Any]] = [
+        {"out_channels": 64},
+        {"kernel_size": 6},
+        {"stride": 4},
+        {"padding": 0},
+        {"dilation": 2},
+        {"groups": 2, "in_channels": 256, "out_channels": 256},
+        {"bias": True},
+    ]
+    changes += [{"padding_mode": "reflect"} if kind is nn.Conv2d else {"output_padding": 1}]
+    for change in changes:
+        assert not _pays(kind(**{**FORM, **change}), x), change
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert not _pays(layer, x)

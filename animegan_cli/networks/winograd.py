@@ -23,7 +23,10 @@ AT_ONCE = 3_000_000  # left factors, about what a cache holds
 
 
 def through(layers: Iterable[nn.Module], x: Tensor) -> Tensor:
-    """Map ``[N, C, H, W]`` through layers, some of their convolutions by fewer products."""
+    """Map ``[N, C, H, W]`` through layers, some of their convolutions by fewer products.
+
+    Hooks of those are not called.
+    """
     for layer in layers:
         x = _convolved(layer, x) if _pays(layer, x) else layer(x)
     return x
@@ -36,7 +39,8 @@ def _pays(layer: nn.Module, x: Tensor) -> TypeGuard[nn.Conv2d | nn.ConvTranspose
     tile = 2 if layer.transposed else 4
     return (
         (layer.kernel_size, layer.stride, layer.padding) == ((4, 4), (2, 2), (1, 1))
-        and layer.bias is None
+        and (layer.dilation, layer.output_padding) == ((1, 1), (0, 0))
+        and (layer.groups, layer.padding_mode, layer.bias) == (1, "zeros", None)
         and min(layer.weight.shape[:2]) >= LEAST_CHANNELS
         and x.shape[2] % tile == 0
         and x.shape[3] % tile == 0
@@ -54,7 +58,8 @@ def _convolved(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> Tensor:
     U = _Kernels.apply(layer.weight)
     height, width = (side * 2 if layer.transposed else side for side in x.shape[2:])
     factors = len(x) * height * width // 16 * U[0, 0].numel() * 9
-    return torch.cat([kind.apply(part, U) for part in x.tensor_split(-(-factors // AT_ONCE))])
+    parts = min(-(-factors // AT_ONCE), len(x))
+    return torch.cat([kind.apply(part, U) for part in x.tensor_split(parts)])
 
 
 class _Kernels(torch.autograd.Function):

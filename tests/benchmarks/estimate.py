@@ -1,10 +1,10 @@
 """Images/s and days of a training on one GPU and on many: an estimate on paper.
 
 ``python tests/benchmarks/estimate.py`` prints a Markdown table. Counted, on torch's meta device
-where nothing is computed: the multiply-accumulates of a whole training step of a recipe, and the
-operators that it runs. A step then takes a time for each operator, however small, and a time for
-the arithmetic. Both are those of an H200 at width 32, from two measured steps (``cuda_step.py``:
-9.59 ms at batch 32, 15.45 ms at 128):
+where nothing is computed: the multiply-accumulates of a whole training step of a recipe (by torch's
+own layers, as on a GPU), and the operators that it runs. A step then takes a time for each
+operator, however small, and a time for the arithmetic. Both are those of an H200 at width 32, from
+two measured steps (``cuda_step.py``: 9.59 ms at batch 32, 15.45 ms at 128):
 
 - ``--operator-us 2.6``: for each of 2,920 operators of a recorded step.
 - ``--tflops 30``: 3 % of that card's dense bfloat16 rate; most of a step is memory moved.

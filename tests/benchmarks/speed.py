@@ -35,7 +35,8 @@ What held the step of ``modern`` back, by torch.profiler, one thread, in images 
 | 63 | glibc told to keep freed memory |
 
 What ``winograd.py`` gives, one thread of an EPYC of 2021 (no bfloat16), batches of 64, other work
-on the other core; times as fast as torch's layer forward, with the gradient of maps, with both:
+on the other core; times as fast as torch's layer: forward, with the gradient of maps, with that of
+kernels too:
 
 | layer | halving | doubling |
 | --- | --- | --- |
@@ -47,20 +48,20 @@ So it is left alone below 128 channels, and where nothing learns. Batches of 256
 0.85, of 128 and 256 channels) are slower than torch's layer: their factors no longer fit a cache.
 A step of ``classic`` is 1.26 to 1.38 times as fast with it, at width 32 1.02 to 1.06.
 
-On that core (60 to 92 GFLOP/s in a product) it is 16 to 27 images a
-second, a core that varied by a fifth from one minute to the next; 70 % of the time is convolutions.
-There the frozen network was made to see images turned by half a turn, so that no map is copied into
-a larger one to be padded: 3.1 % less time a step (30 pairs of steps in turns; 3.0 % and, at half of
-the size, 1.5 % of 14 pairs each). Then a convolution and its ReLU6 became one pass, and doublings
-took 9 products and not 16: 9 % less, and at half 13 % (28 and 40 pairs; 11 and 16 % of 6 pairs
-beside other runs; doublings alone 8 % and the one pass alone 2 % of 14 pairs each, at full size).
-The first doubling as a matrix product and ``fold`` takes 35 ms and not 53 by itself, and made no
-difference in the step; nor do the last layer's 3 channels get faster padded to 8, nor the 3x3
-convolutions as products, which reach 30 to 43 of 37 to 42 GMAC/s as they are. Activations in place
-made no difference that shows (12 steps of each in turns: 0.4 % less to 0.9 % more at full size, 1.2
-to 2.3 % less at half). Huge pages asked for by torch (``THP_MEM_ALLOC_ENABLE=1``) made no
-difference that shows through that: 18.2 beside 16.9 (means of five pairs of runs, faster in three)
-without freed memory kept, and 18.8 beside 19.4 (two pairs) with it.
+On that core (60 to 92 GFLOP/s in a product) ``modern`` does 16 to 27 images a second, a core that
+varied by a fifth from one minute to the next; 70 % of the time is convolutions. There the frozen
+network was made to see images turned by half a turn, so that no map is copied into a larger one to
+be padded: 3.1 % less time a step (30 pairs of steps in turns; 3.0 % and, at half of the size, 1.5 %
+of 14 pairs each). Then a convolution and its ReLU6 became one pass, and doublings took 9 products
+and not 16: 9 % less, and at half 13 % (28 and 40 pairs; 11 and 16 % of 6 pairs beside other runs;
+doublings alone 8 % and the one pass alone 2 % of 14 pairs each, at full size). The first doubling
+as a matrix product and ``fold`` takes 35 ms and not 53 by itself, and made no difference in the
+step; nor do the last layer's 3 channels get faster padded to 8, nor the 3x3 convolutions as
+products, which reach 30 to 43 of 37 to 42 GMAC/s as they are. Activations in place made no
+difference that shows (12 steps of each in turns: 0.4 % less to 0.9 % more at full size, 1.2 to 2.3
+% less at half). Huge pages asked for by torch (``THP_MEM_ALLOC_ENABLE=1``) made no difference that
+shows through that: 18.2 beside 16.9 (means of five pairs of runs, faster in three) without freed
+memory kept, and 18.8 beside 19.4 (two pairs) with it.
 """
 
 import argparse
