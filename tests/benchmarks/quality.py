@@ -133,6 +133,7 @@ without, both with ``batch_kimg=80``; KID in place of precision:
 | 1,854 | 52.0 | 165 | 19.7 | 0.055 | 0.882 | the same run |
 | 3,716 | 80.1 | 125 | 12.4 | 0.119 | 0.933 | the same run |
 | 3,660 | 100.1 | 110 | 8.5 | 0.177 | 0.936 | a copy of the first run, so from 78 kimg on |
+| - | 100.0 | 113 | 9.3 | 0.161 | 0.948 | such a copy again, stopped at 117 |
 | - | 90.0 | 121 | 10.8 | 0.134 | 0.950 | **another, in batches of 32: the recipe** |
 | 3,800 | 100.0 | **114** | 9.3 | 0.165 | 0.945 | **the same run** (seconds by its images/s) |
 | 5,500 | 126.0 | 102 | 7.1 | 0.182 | 0.956 | **the same run** |
@@ -142,7 +143,7 @@ without, both with ``batch_kimg=80``; KID in place of precision:
 | 3,609 | 86.0 | 123 | 12.5 | 0.164 | 0.925 | the same run, 1.5 times again from 70 kimg on |
 | 1,819 | 60.0 | 252 | 44.0 | 0.018 | 0.621 | its copy, half of the size up to 60 kimg |
 
-A zoom is of most use for its time once G draws faces. The two copies of the first run went on from
+A zoom is of most use for its time once G draws faces. The copies of the first run went on from
 its state at 77.8 kimg with the zoom set by hand; ``d_zoom_kimg`` came of it. The last row's images
 are still of half of the size; it was stopped there.
 
