@@ -137,6 +137,8 @@ def new_state(settings: Settings, device: torch.device, ranks: Ranks = ALONE) ->
             "--typical goes with --match and --match-beta, since it needs the averages that they "
             "keep; use --typical 0"
         )
+    if settings.typical_kimg and not settings.typical:
+        raise SettingsError("--typical-kimg says when --typical begins, and that is 0: give it too")
     if settings.family == "classic" and settings.micro_batch:
         raise SettingsError(
             "--micro-batch goes with --family projected: classic normalises over whole batches; "

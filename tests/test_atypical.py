@@ -150,6 +150,12 @@ def test_it_needs_the_averages(cli: Cli, photos: Path, tmp_path: Path, missing: 
     assert not (tmp_path / "run").exists()
 
 
+def test_it_does_not_begin_without_a_weight(cli: Cli, photos: Path, tmp_path: Path) -> None:
+    refused = cli("train", "--data", photos, "--typical-kimg", 5, "--run", "run")
+    assert error_line(refused).startswith("--typical-kimg says when --typical begins")
+    assert not (tmp_path / "run").exists()
+
+
 def test_reals_that_are_all_alike() -> None:
     """Their covariance is zero: still a number."""
     matching = Matching(beta=0.2)
