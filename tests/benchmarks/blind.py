@@ -14,7 +14,7 @@ other does not pass, nor does a face without a mouth, or a melted one. Style, bl
 matter.
 
 Those who counted were instances of a language model that sees images, three to a round. They
-differed by 0 to 7 of 64. Whole by most of them, of the first 64 seeds where nothing else is said:
+differed by up to 6 of 64 and 14 of 128. Whole by most of them, of the first 64 seeds if no others:
 
 | round | whole | of |
 | --- | --- | --- |
