@@ -33,7 +33,7 @@ def enlarging(images: float, settings: Settings) -> bool:
 
 
 def typifying(images: float, settings: Settings) -> bool:
-    """Return whether G is told by now how typical its images are; ``init`` does not begin it."""
+    """Return whether G is told by now how typical its images are, by images of this run alone."""
     return settings.typical > 0 and images >= settings.typical_kimg * 1000
 
 

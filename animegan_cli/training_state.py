@@ -138,7 +138,10 @@ def new_state(settings: Settings, device: torch.device, ranks: Ranks = ALONE) ->
             "keep; use --typical 0"
         )
     if settings.typical_kimg and not settings.typical:
-        raise SettingsError("--typical-kimg says when --typical begins, and that is 0: give it too")
+        raise SettingsError(
+            "--typical-kimg says when --typical begins, which has no weight: give --typical one, "
+            "or leave out both"
+        )
     if settings.family == "classic" and settings.micro_batch:
         raise SettingsError(
             "--micro-batch goes with --family projected: classic normalises over whole batches; "

@@ -93,7 +93,7 @@ class _Halving(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, U: Tensor) -> Tensor:
         V = _to_left_factors(x)
-        ctx.save_for_backward(V, U)
+        ctx.save_for_backward(V if ctx.needs_input_grad[1] else None, U)
         ctx.shape = x.shape
         return _from_products(torch.bmm(V, U.mT), x.shape)
 
@@ -113,7 +113,7 @@ class _Doubling(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, U: Tensor) -> Tensor:
         n, _, height, width = x.shape
         M = _to_products(x)
-        ctx.save_for_backward(M, U)
+        ctx.save_for_backward(M if ctx.needs_input_grad[1] else None, U)
         ctx.shape = Size((n, U.shape[2] // 4, 2 * height, 2 * width))
         return _from_left_factors(torch.bmm(M, U), ctx.shape)
 

@@ -14,7 +14,9 @@ other does not pass, nor does a face without a mouth, or a melted one. Style, bl
 matter.
 
 Those who counted were instances of a language model that sees images, three to a round. They
-differed by up to 6 of 64 and 14 of 128. Whole by most of them, of the first 64 seeds if no others:
+differed by up to 6 of 64 and 14 of 128. Pages of rounds 1 to 4 were laid out alike by a forerunner
+of this script, those of round 3 from grids kept as WebP with losses. Whole by most of them, of the
+first 64 seeds where nothing else is said:
 
 | round | whole | of |
 | --- | --- | --- |
