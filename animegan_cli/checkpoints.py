@@ -52,7 +52,7 @@ class NetworkShapes:
 
     def fit(self, other: "NetworkShapes") -> bool:
         """Return whether the weights of networks of the other shapes are weights of these."""
-        ours, theirs = ({**shapes.D, "zoom": None} for shapes in (self, other))
+        ours, theirs = ({"mixed": True, **shapes.D, "zoom": None} for shapes in (self, other))
         return (self.family, self.G, ours) == (other.family, other.G, theirs)
 
     def _family(self) -> tuple[type[nn.Module], type[nn.Module]]:

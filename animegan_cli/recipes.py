@@ -24,6 +24,7 @@ MODERN = {
     "width": 32,
     "d_width": 64,
     "d_zoom": 1.5,
+    "d_mixed": False,
     "d_zoom_kimg": 78.0,
     "batch_size": 32,
     "objective": "hinge",

@@ -105,6 +105,11 @@ class NetworkSettings(Section):
         description="Times that images are enlarged before the frozen network of a projected D "
         "looks at them, to 224 pixels at most.",
     )
+    d_mixed: bool | None = Field(
+        None,
+        description="A projected D judges random mixtures of the frozen features, as published; "
+        "without, the features themselves, and sees more of what is wrong in a face.",
+    )
 
 
 class TrainingSettings(Section):

@@ -37,6 +37,7 @@ PROJECTED_ONLY = (
     "augment",
     "d_zoom",
     "d_zoom_kimg",
+    "d_mixed",
 )
 
 
@@ -111,6 +112,8 @@ def network_shapes(settings: Settings, images: float = math.inf) -> NetworkShape
     D: dict[str, float] = {"size": settings.size, "width": settings.d_width or settings.width}
     if settings.d_zoom and enlarging(images, settings):
         D["zoom"] = settings.d_zoom
+    if settings.family == "projected" and settings.d_mixed is False:
+        D["mixed"] = False
     return NetworkShapes(settings.family, G, D)
 
 
@@ -161,7 +164,10 @@ def new_state(settings: Settings, device: torch.device, ranks: Ranks = ALONE) ->
     if settings.init is not None:
         start = checkpoints.load_snapshot(settings.init)
         if not shapes.fit(start.shapes):
-            raise SettingsError(f"--init {settings.init}: its networks are {start.shapes}")
+            raise SettingsError(
+                f"--init {settings.init}: its networks are those of {_flags(start.shapes)}; "
+                "give these too"
+            )
         G.load_state_dict(start.G.state_dict())
         D.load_state_dict(start.D.state_dict())
     elif device.type != "meta":
@@ -182,6 +188,15 @@ def new_state(settings: Settings, device: torch.device, ranks: Ranks = ALONE) ->
         ranks=ranks,
         matching=Matching(settings.match_beta, settings.covariance, settings.detail),
     )
+
+
+def _flags(shapes: NetworkShapes) -> str:
+    """Return the flags that ask for networks of such shapes."""
+    values = {"family": shapes.family, **shapes.G, "d_width": shapes.D["width"]}
+    flags = [f"--{name.replace('_', '-')} {value}" for name, value in values.items()]
+    if shapes.family == "projected":
+        flags.append("--d-mixed" if shapes.D.get("mixed", True) else "--no-d-mixed")
+    return " ".join(flags)
 
 
 def compile_networks(state: TrainingState, wanted: bool | None, reporter: Reporter) -> None:

@@ -55,10 +55,10 @@ def changed(before: dict[str, Tensor], state: TrainingState) -> set[str]:
     return {name for name in before if not torch.equal(before[name], now[name])}
 
 
-@pytest.mark.parametrize("zoom", [1.0, 1.5])
+@pytest.mark.parametrize(("zoom", "mixed"), [(1.0, True), (1.5, True), (1.5, False)])
 @pytest.mark.parametrize("size", IMAGE_SIZES)
-def test_every_size(size: int, zoom: float) -> None:
-    D_shape = {"size": size, "width": 4, "zoom": zoom}
+def test_every_size(size: int, zoom: float, mixed: bool) -> None:
+    D_shape = {"size": size, "width": 4, "zoom": zoom, "mixed": mixed}
     shapes = NetworkShapes("projected", {"size": size, "width": 8}, D_shape)
     G, D = shapes.build()
     z = torch.randn(2, 128)
@@ -404,10 +404,19 @@ def plain_power(images: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("objective", "grow_kimg"), [("hinge", 0.0), ("hinge", 0.012), ("relativistic", 0.0)]
+    ("objective", "changes"),
+    [
+        ("hinge", {"d_mixed": True}),
+        ("hinge", {"d_mixed": True, "grow_kimg": 0.012}),
+        ("relativistic", {"d_mixed": True}),
+        ("hinge", {"d_mixed": False}),
+        ("hinge", {"d_mixed": False, "d_width": 8, "grow_kimg": 0.012}),
+    ],
 )
-def test_five_steps_equal_the_plain_loop(modern: Make, objective: str, grow_kimg: float) -> None:
-    settings = modern(objective=objective, match_kimg=0.0, grow_kimg=grow_kimg, detail=0.4)
+def test_five_steps_equal_the_plain_loop(
+    modern: Make, objective: str, changes: dict[str, float]
+) -> None:
+    settings = modern(objective=objective, match_kimg=0.0, detail=0.4, **changes)
     reference, state = Reference(settings), new_state(settings, CPU)
     for i in range(5):
         losses = reference.step(reals(state) * (1 - i / 9))

@@ -1,11 +1,12 @@
 """A narrow generator with skip-layer excitation, and a projected discriminator.
 
 G after FastGAN (Liu et al. 2021, arXiv 2101.04775), D after Sauer et al. 2021, arXiv 2111.01007:
-D sees images through a frozen ImageNet network, at four scales, mixed by frozen random
-convolutions; only one small head a scale learns. Sizes are 3 * 2^k or 2^k: G begins at 3 or 4
-pixels and doubles. Both also work at half of the size, where a training may begin for half of the
-time an image (Karras et al. 2018, arXiv 1710.10196): G's image is a small one, enlarged, plus what
-its last layers add (Karras et al. 2020, arXiv 1912.04958, section 4.1), which is nothing at first.
+D sees images through a frozen ImageNet network, at four scales, and only one small head a scale
+learns; there, frozen random convolutions mix channels and scales before the heads. Sizes are
+3 * 2^k or 2^k: G begins at 3 or 4 pixels and doubles. Both also work at half of the size, where a
+training may begin for half of the time an image (Karras et al. 2018, arXiv 1710.10196): G's image
+is a small one, enlarged, plus what its last layers add (Karras et al. 2020, arXiv 1912.04958,
+section 4.1), which is nothing at first.
 """
 
 import itertools
@@ -171,19 +172,25 @@ class Discriminator(nn.Module):
 
     Args:
         size: width and height of the images; it sees images of half of them too.
-        width: channels of the mixed features and of the heads.
+        width: channels of the mixed features, if they are, and of the heads.
         zoom: the frozen network sees images enlarged so many times (the code of Sauer et al. shows
             it smaller ones at 224 pixels). The heads are those of images that are not enlarged.
+        mixed: the heads see random mixtures of the features, as published. Else they see the
+            features themselves, and more of what is out of place (``tests/benchmarks/parts.py``).
     """
 
-    def __init__(self, size: int = 96, width: int = 64, zoom: float = 1.0) -> None:
+    def __init__(
+        self, size: int = 96, width: int = 64, zoom: float = 1.0, mixed: bool = True
+    ) -> None:
         super().__init__()
         self.size = size
         self.view = max(size, min(round(size * zoom), LARGEST_VIEW))
         self.lite0 = Lite0().requires_grad_(False)
-        self.mixing = Mixing(width).requires_grad_(False)
-        sides = [-(-size // stride) for stride in TAP_STRIDES]
-        self.heads = nn.ModuleList(Head(side, width) for side in sides)
+        self.mixing = Mixing(width).requires_grad_(False) if mixed else nn.Identity()
+        self.heads = nn.ModuleList(
+            Head(-(-size // stride), width, None if mixed else channels)
+            for stride, channels in zip(TAP_STRIDES, TAP_CHANNELS, strict=True)
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images ``[N, 3, size, size]`` in [-1, 1] to logits ``[N]``; high means real."""
@@ -200,7 +207,7 @@ class Discriminator(nn.Module):
         return [x / std for x, std in zip(self.lite0(images), TAP_STD, strict=True)]
 
     def judge(self, mixed: list[Tensor]) -> Tensor:
-        """Map mixed features to logits ``[N, 4]``, one a scale, float32."""
+        """Map features, mixed if D does that, to logits ``[N, 4]``, one a scale, float32."""
         logits = [head(x).float() for head, x in zip(self.heads, mixed, strict=True)]
         return torch.stack([x.flatten(1).mean(1) for x in logits], dim=1)
 
@@ -235,10 +242,15 @@ class Mixing(nn.Module):
 
 
 class Head(nn.Sequential):
-    """A spectrally normalised head for maps of a side: down to a few logits."""
+    """A spectrally normalised head for maps of a side: down to a few logits.
 
-    def __init__(self, side: int, width: int) -> None:
+    With ``below``, maps have so many channels, of which it learns its own mixtures.
+    """
+
+    def __init__(self, side: int, width: int, below: int | None = None) -> None:
         layers: list[nn.Module] = []
+        if below is not None:
+            layers += [spectral_norm(nn.Conv2d(below, width, 1)), nn.LeakyReLU(0.2)]
         while side > SHALLOW:
             layers += [spectral_norm(nn.Conv2d(width, width, 4, 2, 1)), nn.LeakyReLU(0.2)]
             side //= 2
@@ -248,7 +260,7 @@ class Head(nn.Sequential):
         self.least = least
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``[N, width, h, h]`` to logits ``[N, 1, h', h']``; too small ones are enlarged."""
+        """Map ``[N, C, h, h]`` to logits ``[N, 1, h', h']``; too small ones are enlarged."""
         *layers, last = self
         for layer in layers:
             x = layer(x)

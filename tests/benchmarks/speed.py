@@ -48,9 +48,9 @@ So it is left alone below 128 channels, and where nothing learns. Batches of 256
 0.85, of 128 and 256 channels) are slower than torch's layer: their factors no longer fit a cache.
 A step of ``classic`` is 1.26 to 1.38 times as fast with it, at width 32 1.02 to 1.06.
 
-With bfloat16 at hand (one core of an EPYC of 2023, float32 all the same) it is 0.88, 0.73 and 0.82,
-then 0.84, 0.82 and 0.97; 1.07, 1.05, 1.18 and 1.05, 1.06, 1.17; 1.00, 1.12, 1.28 and 1.12, 1.14,
-1.31. Torch's convolutions reach 113 to 131 GFLOP/s there and a product of matrices 94 (of the sizes
+With bfloat16 at hand (one core of the EPYC that has it, in float32) it is 0.88, 0.73 and 0.82, then
+0.84, 0.82 and 0.97; 1.07, 1.05, 1.18 and 1.05, 1.06, 1.17; 1.00, 1.12, 1.28 and 1.12, 1.14, 1.31.
+Torch's convolutions reach 113 to 131 GFLOP/s there and a product of matrices 94 (of the sizes
 needed 65 to 98), which is 70 to 90 % of such a layer. By the operator that torch's compiler takes
 for linear layers they reach 85 to 106, and the layers with kernels that learn took 12 % more to 5 %
 less time: not worth another private operator. Parts of a half to twice as many factors made no
