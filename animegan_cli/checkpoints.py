@@ -51,8 +51,8 @@ class NetworkShapes:
         return self._family()[1](**self.D)
 
     def fit(self, other: "NetworkShapes") -> bool:
-        """Return whether the weights of networks of the other shapes are weights of these."""
-        ours, theirs = ({"mixed": True, **shapes.D, "zoom": None} for shapes in (self, other))
+        """Return whether a run with these may start from networks of the other shapes."""
+        ours, theirs = ({**shapes.D, "zoom": 0, "mixed": 0} for shapes in (self, other))
         return (self.family, self.G, ours) == (other.family, other.G, theirs)
 
     def _family(self) -> tuple[type[nn.Module], type[nn.Module]]:

@@ -107,8 +107,8 @@ class NetworkSettings(Section):
     )
     d_mixed: bool | None = Field(
         None,
-        description="A projected D judges random mixtures of the frozen features, as published; "
-        "without, the features themselves, and sees more of what is wrong in a face.",
+        description="Show the heads of D random mixtures of the frozen features, as published, not "
+        "the features themselves; true if not given, and false in modern.",
     )
 
 

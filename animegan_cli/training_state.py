@@ -17,9 +17,11 @@ from animegan_cli.errors import DataError, DivergedError, SettingsError, Snapsho
 from animegan_cli.matching import Matching
 from animegan_cli.meters import Meters
 from animegan_cli.networks import load_frozen, seen_through
+from animegan_cli.networks.projected import Discriminator
 from animegan_cli.parallel import ALONE, Ranks, share_batch_statistics
+from animegan_cli.recipes import RECIPES
 from animegan_cli.recording import Recorder
-from animegan_cli.reporting import Reporter
+from animegan_cli.reporting import NullReporter, Reporter
 from animegan_cli.run_dir import RunDir
 from animegan_cli.schedules import enlarging, growing, last_began, steps
 from animegan_cli.settings import Settings
@@ -117,8 +119,15 @@ def network_shapes(settings: Settings, images: float = math.inf) -> NetworkShape
     return NetworkShapes(settings.family, G, D)
 
 
-def new_state(settings: Settings, device: torch.device, ranks: Ranks = ALONE) -> TrainingState:
+def new_state(
+    settings: Settings,
+    device: torch.device,
+    ranks: Ranks = ALONE,
+    reporter: Reporter | None = None,
+) -> TrainingState:
     """Build networks and optimizers for a new run; weights follow from the seed or ``init``.
+
+    The reporter is told what does not go on from ``init``.
 
     Raises:
         SettingsError: if the snapshot to start from has networks of another shape, or a setting
@@ -164,12 +173,15 @@ def new_state(settings: Settings, device: torch.device, ranks: Ranks = ALONE) ->
     if settings.init is not None:
         start = checkpoints.load_snapshot(settings.init)
         if not shapes.fit(start.shapes):
-            raise SettingsError(
-                f"--init {settings.init}: its networks are those of {_flags(start.shapes)}; "
-                "give these too"
-            )
+            raise SettingsError(f"--init {settings.init}: its networks are {_asked_for_by(start)}")
         G.load_state_dict(start.G.state_dict())
-        D.load_state_dict(start.D.state_dict())
+        if shapes.D.get("mixed", True) == start.shapes.D.get("mixed", True):
+            D.load_state_dict(start.D.state_dict())
+        else:
+            assert isinstance(D, Discriminator) and isinstance(start.D, Discriminator)
+            D.lite0.load_state_dict(start.D.lite0.state_dict())
+            kept = "--no-d-mixed" if shapes.D.get("mixed", True) else "--d-mixed"
+            (reporter or NullReporter()).note(f"--init: D's heads begin anew; {kept} keeps them")
     elif device.type != "meta":
         load_frozen(D)
     if ranks.count > 1:
@@ -190,13 +202,13 @@ def new_state(settings: Settings, device: torch.device, ranks: Ranks = ALONE) ->
     )
 
 
-def _flags(shapes: NetworkShapes) -> str:
-    """Return the flags that ask for networks of such shapes."""
-    values = {"family": shapes.family, **shapes.G, "d_width": shapes.D["width"]}
-    flags = [f"--{name.replace('_', '-')} {value}" for name, value in values.items()]
-    if shapes.family == "projected":
-        flags.append("--d-mixed" if shapes.D.get("mixed", True) else "--no-d-mixed")
-    return " ".join(flags)
+def _asked_for_by(snapshot: checkpoints.Snapshot) -> str:
+    """Return which flags ask for networks of a snapshot's shapes."""
+    shapes, known = snapshot.shapes, snapshot.recipe in RECIPES
+    values: dict[str, object] = {**shapes.G, "d_width": shapes.D["width"]}
+    first = ("recipe", snapshot.recipe) if known else ("family", shapes.family)
+    flags = " ".join(f"--{key.replace('_', '-')} {x}" for key, x in [first, *values.items()])
+    return f"those of {flags}; give these too"
 
 
 def compile_networks(state: TrainingState, wanted: bool | None, reporter: Reporter) -> None:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from conftest import Cli
 from torch import Tensor, nn
 
-from animegan_cli import training_step
+from animegan_cli import training_state, training_step
 from animegan_cli.augment import BRIGHTNESS, Draw, augment
 from animegan_cli.checkpoints import NetworkShapes, load_snapshot
 from animegan_cli.device import generator, noise
@@ -18,7 +18,9 @@ from animegan_cli.errors import AnimeganError, SettingsError
 from animegan_cli.matching import POWER
 from animegan_cli.networks import lite0, load_frozen, projected
 from animegan_cli.objectives import OBJECTIVES
+from animegan_cli.parallel import ALONE
 from animegan_cli.recipes import RECIPES
+from animegan_cli.reporting import NullReporter
 from animegan_cli.schedules import seen
 from animegan_cli.sections import IMAGE_SIZES
 from animegan_cli.settings import Settings
@@ -97,6 +99,37 @@ def test_another_zoom_goes_on_from_the_same_weights(modern: Make, tmp_path: Path
     assert load_snapshot(again.snapshot).D.view == 32
     with pytest.raises(SettingsError, match="its networks are"):
         new_state(modern(init=snapshot, d_width=8), CPU)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_heads_of_the_other_kind_begin_anew(
+    modern: Make, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    """G, and the network frozen in D, go on from the snapshot, and a note says what does not."""
+    path = train(modern(total_kimg=0.004, d_mixed=before)).snapshot
+    start = load_snapshot(path)
+    assert start.shapes.D.get("mixed", True) is before
+    fresh = new_state(modern(d_mixed=not before), CPU).D.state_dict()
+    monkeypatch.setattr(training_state, "load_frozen", lambda D: pytest.fail("not the snapshot's"))
+    notes: list[str] = []
+
+    class Notes(NullReporter):
+        def note(self, message: str) -> None:
+            notes.append(message)
+
+    same = new_state(modern(init=path, d_mixed=before), CPU, ALONE, Notes())
+    for key, value in start.D.state_dict().items():
+        assert torch.equal(same.D.state_dict()[key], value), key
+    assert not notes
+    other = new_state(modern(init=path, d_mixed=not before), CPU, ALONE, Notes())
+    for key, value in start.G.state_dict().items():
+        assert torch.equal(other.G.state_dict()[key], value), key
+    for key, value in fresh.items():
+        assert torch.equal(other.D.state_dict()[key], value), key
+    kept = "--d-mixed" if before else "--no-d-mixed"
+    assert notes == [f"--init: D's heads begin anew; {kept} keeps them"]
+    with pytest.raises(SettingsError, match=r"its networks are those of --recipe modern .*give"):
+        new_state(modern(init=path, d_mixed=not before, d_width=8), CPU)
 
 
 def test_Ds_view_grows_after_the_images(modern: Make, tmp_path: Path) -> None:
@@ -560,6 +593,8 @@ def test_an_objective_goes_with_its_networks(modern: Make, tiny: Make) -> None:
         tiny(covariance=1.0),
         tiny(typical=1.0),
         tiny(typical_kimg=1.0),
+        tiny(d_zoom=1.5),
+        tiny(d_mixed=True),
     ):
         with pytest.raises(SettingsError, match=r"goe?s? with --family projected"):
             new_state(settings, CPU)

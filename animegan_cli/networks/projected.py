@@ -206,9 +206,9 @@ class Discriminator(nn.Module):
             images = F.interpolate(images, side, mode="bilinear")
         return [x / std for x, std in zip(self.lite0(images), TAP_STD, strict=True)]
 
-    def judge(self, mixed: list[Tensor]) -> Tensor:
+    def judge(self, maps: list[Tensor]) -> Tensor:
         """Map features, mixed if D does that, to logits ``[N, 4]``, one a scale, float32."""
-        logits = [head(x).float() for head, x in zip(self.heads, mixed, strict=True)]
+        logits = [head(x).float() for head, x in zip(self.heads, maps, strict=True)]
         return torch.stack([x.flatten(1).mean(1) for x in logits], dim=1)
 
 

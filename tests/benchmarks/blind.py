@@ -51,6 +51,17 @@ first 64 seeds where nothing else is said:
 | 6 | 75 of 128 | ``modern`` at 162 kimg, seeds 0 to 127 |
 | 6 | 76 of 128 | its copy with ``typical`` 3.5 for the last 8 kimg |
 | 6 | 85 of 128 | another, with ``typical`` 7 |
+| 7 | 53 | real faces of round 1 |
+| 7 | 18, 23 | ``modern`` with ``d_mixed`` at 100 and 182 kimg |
+| 7 | **25** | at 100 kimg, the heads of D without mixtures from 77 kimg on |
+| 8 | 60 | real faces of round 1 |
+| 8 | 20 | ``modern`` with ``d_mixed`` at 110 kimg |
+| 8 | **26** | ``modern`` without, at 110 kimg, 15 minutes on two cores |
+| 8 | 42, 37 | the box of before, and 40 kimg further without mixtures |
+| 9 | 88, 90 of 128 | the box of before, and 64 kimg further without; seeds 64 to 191 |
+
+All of rounds 1 to 6 is of heads of D that see mixtures. From round 8 on the question said that a mouth
+hidden behind an object counts; readers of round 7 differed in that, and were stricter in all.
 
 What shows: ranking by typicality makes faces whole. Training for it does in two of three counts
 (round 6 counts seeds of rounds 2 and 4 again): by 3.5, 21 of the 192 seeds of rounds 2 and 4 became
