@@ -60,8 +60,8 @@ first 64 seeds where nothing else is said:
 | 8 | 42, 37 | the box of before, and 40 kimg further without mixtures |
 | 9 | 88, 90 of 128 | the box of before, and 64 kimg further without; seeds 64 to 191 |
 
-All of rounds 1 to 6 is of heads of D that see mixtures. From round 8 on the question said that a mouth
-hidden behind an object counts; readers of round 7 differed in that, and were stricter in all.
+All of rounds 1 to 6 is of heads of D that see mixtures. From round 8 on the question said that a
+mouth hidden behind an object counts; readers of round 7 differed in that, and were stricter in all.
 
 What shows: ranking by typicality makes faces whole. Training for it does in two of three counts
 (round 6 counts seeds of rounds 2 and 4 again): by 3.5, 21 of the 192 seeds of rounds 2 and 4 became
