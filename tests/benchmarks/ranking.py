@@ -25,8 +25,8 @@ Of the box of before, D seeing mixtures: 0.740, 1.077, 0.512 and 0.669 at random
 A run of 89 kimg on a CPU: 0.748, 1.14, 0.229 and 0.638 at random; best by the logit 0.722, 0.99,
 0.250 and 0.544; by typicality 0.896, 1.80, 0.117 and 0.717.
 
-What was tried in place of the logit, on candidates of the box of before, by features in D's frozen network at
-four scales, averaged over places, of 4,000 real faces; best quarter, then worst:
+What was tried in place of the logit, on candidates of the box of before, by features in D's frozen
+network at four scales, averaged over places, of 4,000 real faces; best quarter, then worst:
 
 | precision | density | what |
 | --- | --- | --- |
