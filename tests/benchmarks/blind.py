@@ -59,6 +59,9 @@ first 64 seeds where nothing else is said:
 | 8 | **26** | ``modern`` without, at 110 kimg, 15 minutes on two cores |
 | 8 | 42, 37 | the box of before, and 40 kimg further without mixtures |
 | 9 | 88, 90 of 128 | the box of before, and 64 kimg further without; seeds 64 to 191 |
+| 10 | 60 | real faces of round 1 |
+| 10 | 21 | ``modern`` without, at 178 kimg, 30 minutes on two cores |
+| 10 | 47 | what ``rank --top-k 64`` keeps of 512 of the box |
 
 All of rounds 1 to 6 is of heads of D that see mixtures. From round 8 on the question said that a
 mouth hidden behind an object counts; readers of round 7 differed in that, and were stricter in all.
