@@ -203,7 +203,7 @@ Without, on one core of the first machine, the recipe as it stands in both ways:
 | 1,836 | 110.0 | **98** | 6.2 | 0.844 | 0.173 | 0.957 | **the same run** |
 | 3,636 | 178.0 | **90** | 5.0 | 0.833 | 0.247 | 0.961 | **the same run** |
 | - | 192.0 | **88** | 4.5 | 0.840 | 0.242 | 0.964 | **the same run** |
-| - | 192.0 | 89 | 4.8 | 0.860 | 0.194 | 0.966 | its copy, G at twice the rate from 178 on (g_lr_kimg=128) |
+| - | 192.0 | 89 | 4.8 | 0.860 | 0.194 | 0.966 | its copy, with g_lr_kimg=128 from 178 kimg on |
 | - | 16.0 | 63.9 | 1.9 | 0.778 | 0.469 | 0.959 | the box of before, new heads, batches of 64 |
 | - | 40.0 | 63.7 | 1.6 | 0.765 | 0.461 | 0.963 | the same run |
 | - | 64.0 | 64.3 | 1.7 | 0.775 | 0.426 | 0.969 | **the same run: the box** |
