@@ -17,14 +17,13 @@ from animegan_cli.errors import DataError, DivergedError, SettingsError, Snapsho
 from animegan_cli.matching import Matching
 from animegan_cli.meters import Meters
 from animegan_cli.networks import load_frozen, seen_through
-from animegan_cli.networks.projected import Discriminator
 from animegan_cli.parallel import ALONE, Ranks, share_batch_statistics
-from animegan_cli.recipes import RECIPES
 from animegan_cli.recording import Recorder
 from animegan_cli.reporting import NullReporter, Reporter
 from animegan_cli.run_dir import RunDir
 from animegan_cli.schedules import enlarging, growing, last_began, steps
 from animegan_cli.settings import Settings
+from animegan_cli.starting_weights import start_from
 
 KEPT_STATES = 2
 PROJECTED_ONLY = (
@@ -171,17 +170,7 @@ def new_state(
         torch.manual_seed(derived_seed(settings.seed, "init"))
         G, D = shapes.build()
     if settings.init is not None:
-        start = checkpoints.load_snapshot(settings.init)
-        if not shapes.fit(start.shapes):
-            raise SettingsError(f"--init {settings.init}: its networks are {_asked_for_by(start)}")
-        G.load_state_dict(start.G.state_dict())
-        if shapes.D.get("mixed", True) == start.shapes.D.get("mixed", True):
-            D.load_state_dict(start.D.state_dict())
-        else:
-            assert isinstance(D, Discriminator) and isinstance(start.D, Discriminator)
-            D.lite0.load_state_dict(start.D.lite0.state_dict())
-            kept = "--no-d-mixed" if shapes.D.get("mixed", True) else "--d-mixed"
-            (reporter or NullReporter()).note(f"--init: D's heads begin anew; {kept} keeps them")
+        start_from(settings.init, shapes, G, D, reporter or NullReporter())
     elif device.type != "meta":
         load_frozen(D)
     if ranks.count > 1:
@@ -200,15 +189,6 @@ def new_state(
         ranks=ranks,
         matching=Matching(settings.match_beta, settings.covariance, settings.detail),
     )
-
-
-def _asked_for_by(snapshot: checkpoints.Snapshot) -> str:
-    """Return which flags ask for networks of a snapshot's shapes."""
-    shapes, known = snapshot.shapes, snapshot.recipe in RECIPES
-    values: dict[str, object] = {**shapes.G, "d_width": shapes.D["width"]}
-    first = ("recipe", snapshot.recipe) if known else ("family", shapes.family)
-    flags = " ".join(f"--{key.replace('_', '-')} {x}" for key, x in [first, *values.items()])
-    return f"those of {flags}; give these too"
 
 
 def compile_networks(state: TrainingState, wanted: bool | None, reporter: Reporter) -> None:

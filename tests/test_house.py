@@ -46,7 +46,7 @@ LAYERS = [
         "health",
     },
     {"run_dir", "checkpoints", "lineage", "metrics"},
-    {"sampling"},
+    {"sampling", "starting_weights"},
     {"run_log", "run_start", "ranking", "training_state", "scoring", "report"},
     {"training_step", "keep_best"},
     {"training_loop"},
