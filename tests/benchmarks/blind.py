@@ -62,6 +62,8 @@ first 64 seeds where nothing else is said:
 | 10 | 60 | real faces of round 1 |
 | 10 | 21 | ``modern`` without, at 178 kimg, 30 minutes on two cores |
 | 10 | 47 | what ``rank --top-k 64`` keeps of 512 of the box |
+| 11 | 29 | ``modern`` without, at 200 kimg |
+| 11 | 31 | its copy with ``typical`` 3.5 for the last 8 kimg |
 
 All of rounds 1 to 6 is of heads of D that see mixtures. From round 8 on the question said that a
 mouth hidden behind an object counts; readers of round 7 differed in that, and were stricter in all.

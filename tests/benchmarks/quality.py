@@ -204,6 +204,8 @@ Without, on one core of the first machine, the recipe as it stands in both ways:
 | 3,636 | 178.0 | **90** | 5.0 | 0.833 | 0.247 | 0.961 | **the same run** |
 | - | 192.0 | **88** | 4.5 | 0.840 | 0.242 | 0.964 | **the same run** |
 | - | 192.0 | 89 | 4.8 | 0.860 | 0.194 | 0.966 | its copy, with g_lr_kimg=128 from 178 kimg on |
+| - | 200.0 | **87** | 4.7 | 0.843 | 0.231 | 0.966 | **the run itself** |
+| - | 200.0 | 94 | 7.5 | 0.923 | 0.149 | 0.986 | its copy, with typical=3.5 from 192 kimg on |
 | - | 16.0 | 63.9 | 1.9 | 0.778 | 0.469 | 0.959 | the box of before, new heads, batches of 64 |
 | - | 40.0 | 63.7 | 1.6 | 0.765 | 0.461 | 0.963 | the same run |
 | - | 64.0 | 64.3 | 1.7 | 0.775 | 0.426 | 0.969 | **the same run: the box** |
