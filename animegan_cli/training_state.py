@@ -119,10 +119,7 @@ def network_shapes(settings: Settings, images: float = math.inf) -> NetworkShape
 
 
 def new_state(
-    settings: Settings,
-    device: torch.device,
-    ranks: Ranks = ALONE,
-    reporter: Reporter | None = None,
+    settings: Settings, device: torch.device, ranks: Ranks = ALONE, reporter: Reporter | None = None
 ) -> TrainingState:
     """Build networks and optimizers for a new run; weights follow from the seed or ``init``.
 
