@@ -84,8 +84,8 @@ def main() -> None:
     reals = normalize(held_out.batch(spaced))
     with torch.no_grad():
         sides = [
-            torch.cat([judged(D, part) for part in images.split(BATCH)])
-            for images in (reals, broken(reals, random))
+            torch.cat([judged(D, part) for part in side.split(BATCH)])
+            for side in (reals, broken(reals, random))
         ]
     each = " ".join(f"{area(*(side[:, i] for side in sides)):.3f}" for i in range(4))
     print(f"| {area(*(side.mean(1) for side in sides)):.3f} | {each} | {seconds:.0f} |")
