@@ -205,6 +205,8 @@ Without, on one core of the first machine, the recipe as it stands in both ways:
 | - | 192.0 | **88** | 4.5 | 0.840 | 0.242 | 0.964 | **the same run** |
 | - | 192.0 | 89 | 4.8 | 0.860 | 0.194 | 0.966 | its copy, with g_lr_kimg=128 from 178 kimg on |
 | - | 200.0 | **87** | 4.7 | 0.843 | 0.231 | 0.966 | **the run itself** |
+| 5,487 | 248.0 | **84** | 4.2 | 0.830 | 0.248 | 0.973 | **the same run** |
+| 7,210 | 312.0 | **81** | 4.1 | 0.811 | 0.287 | 0.967 | **the same run** |
 | - | 200.0 | 94 | 7.5 | 0.923 | 0.149 | 0.986 | its copy, with typical=3.5 from 192 kimg on |
 | - | 16.0 | 63.9 | 1.9 | 0.778 | 0.469 | 0.959 | the box of before, new heads, batches of 64 |
 | - | 40.0 | 63.7 | 1.6 | 0.765 | 0.461 | 0.963 | the same run |
