@@ -212,6 +212,24 @@ Without, on one core of the first machine, the recipe as it stands in both ways:
 | - | 40.0 | 63.7 | 1.6 | 0.765 | 0.461 | 0.963 | the same run |
 | - | 64.0 | 64.3 | 1.7 | 0.775 | 0.426 | 0.969 | **the same run: the box** |
 
+What else was tried of that recipe, one run each on the same machine, two beside each other:
+
+| CPU s | kimg | distance | KID | precision | recall | coverage | what |
+| --- | --- | --- | --- | --- | --- | --- | --- |
+| 607 | 50.0 | 218 | 32.2 | 0.794 | 0.033 | 0.777 | heads of D that know places (``parts.py``) |
+| 1,846 | 104.0 | 109 | 7.9 | 0.840 | 0.153 | 0.955 | the same run: D's loss 0.57, fewer faces whole |
+| - | 16.0 | 63.9 | 1.7 | 0.803 | 0.462 | 0.960 | such heads, from the box on, batches of 64 |
+| - | 40.0 | 62.4 | 1.6 | 0.782 | 0.474 | 0.969 | the same run: as many faces whole as of the box |
+| 609 | 46.0 | 212 | 32.2 | 0.731 | 0.059 | 0.714 | G's matrices by Muon, a fifth slower: no nearer |
+
+Muon (Jordan et al. 2024) with momentum 0.8 and steps as long as Adam's were; G's mismatch after 24
+kimg was 0.32 as with Adam, and with steps of a third 0.87 and not 0.57 after 10.
+
+Moving the noise of 256 drawn images uphill in D's logit before they are drawn (12 steps that turn
+it by 11 degrees in all; Che et al. 2020, arXiv 2003.06060) raised recall (0.46 and not 0.36) and no
+precision; uphill in typicality made precision 0.98 and recall 0.07. Faces that were broken stayed
+so.
+
 Why: ``parts.py``. The hinge loss of D was 0.80 at 98 kimg, where that of mixtures was 1.20. From
 the run of mixtures at 77 kimg, with a frozen network taught to see broken faces (see there), 207 at
 98 kimg (loss 0.90), and with the mean of it and the published one 131 (1.19).
