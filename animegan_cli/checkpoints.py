@@ -52,8 +52,12 @@ class NetworkShapes:
 
     def fit(self, other: "NetworkShapes") -> bool:
         """Return whether a run with these may start from networks of the other shapes."""
-        ours, theirs = ({**shapes.D, "zoom": 0, "mixed": 0} for shapes in (self, other))
-        return (self.family, self.G, ours) == (other.family, other.G, theirs)
+
+        def needed(shapes: NetworkShapes) -> tuple[str, Mapping[str, int], Mapping[str, float]]:
+            return shapes.family, {**shapes.G, "styled": 0}, {**shapes.D, "zoom": 0, "mixed": 0}
+
+        keeps_styles = self.G.get("styled", 0) >= other.G.get("styled", 0)
+        return keeps_styles and needed(self) == needed(other)
 
     def _family(self) -> tuple[type[nn.Module], type[nn.Module]]:
         if self.family not in FAMILIES:

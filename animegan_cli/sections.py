@@ -98,6 +98,11 @@ class NetworkSettings(Section):
     d_width: int | None = Field(
         None, ge=1, le=1024, description="Channels of D there (ndf); as many as G if not given."
     )
+    g_styled: bool = Field(
+        False,
+        description="Let the noise also scale and shift the maps that it begins, in G of the "
+        "projected family; true in modern.",
+    )
     d_zoom: float | None = Field(
         None,
         ge=1,

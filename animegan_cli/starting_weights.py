@@ -1,5 +1,6 @@
-"""A new run that starts from the weights of a snapshot."""
+"""The shapes of a run's networks, and the weights of a snapshot that it starts from."""
 
+import math
 from pathlib import Path
 
 from torch import nn
@@ -9,6 +10,51 @@ from animegan_cli.errors import SettingsError
 from animegan_cli.networks.projected import Discriminator
 from animegan_cli.recipes import RECIPES
 from animegan_cli.reporting import Reporter
+from animegan_cli.schedules import enlarging
+from animegan_cli.settings import Settings
+
+PROJECTED_ONLY = (
+    "match",
+    "match_kimg",
+    "match_beta",
+    "covariance",
+    "detail",
+    "typical",
+    "typical_kimg",
+    "grow_kimg",
+    "augment",
+    "d_zoom",
+    "d_zoom_kimg",
+    "d_mixed",
+    "g_styled",
+)
+
+
+def network_shapes(settings: Settings, images: float = math.inf) -> NetworkShapes:
+    """Return the networks' shapes for the settings of a run, as in a step after so many images.
+
+    Raises:
+        SettingsError: if a setting does not go with the networks.
+    """
+    if (settings.family == "classic") != (settings.objective == "bce"):
+        raise SettingsError(
+            f"--objective {settings.objective} does not go with --family {settings.family}: "
+            "bce goes with classic, the others with projected"
+        )
+    if settings.family == "classic":
+        for name in PROJECTED_ONLY:
+            if getattr(settings, name):
+                flag = name.replace("_", "-")
+                raise SettingsError(f"--{flag} goes with --family projected, not with classic")
+    G = {"z_dim": settings.z_dim, "size": settings.size, "width": settings.width}
+    if settings.g_styled:
+        G["styled"] = True
+    D: dict[str, float] = {"size": settings.size, "width": settings.d_width or settings.width}
+    if settings.d_zoom and enlarging(images, settings):
+        D["zoom"] = settings.d_zoom
+    if settings.family == "projected" and settings.d_mixed is False:
+        D["mixed"] = False
+    return NetworkShapes(settings.family, G, D)
 
 
 def start_from(
@@ -17,7 +63,7 @@ def start_from(
     """Give new networks of some shapes the weights of a snapshot.
 
     The heads of a D that sees the frozen features in another way stay as they are, and the reporter
-    is told so.
+    is told so. Styles that the snapshot's G lacks begin as zeros: its images stay the same.
 
     Raises:
         SnapshotError: if the snapshot cannot be read.
@@ -41,6 +87,7 @@ def _asked_for_by(snapshot: Snapshot) -> str:
     """Return which flags ask for networks of a snapshot's shapes."""
     shapes, known = snapshot.shapes, snapshot.recipe in RECIPES
     values: dict[str, object] = {**shapes.G, "d_width": shapes.D["width"]}
+    styled = " --g-styled" if values.pop("styled", False) else ""
     first = ("recipe", snapshot.recipe) if known else ("family", shapes.family)
     flags = " ".join(f"--{key.replace('_', '-')} {x}" for key, x in [first, *values.items()])
-    return f"those of {flags}; give these too"
+    return f"those of {flags}{styled}; give these too"

@@ -1,7 +1,6 @@
 """All that training changes: built for a new run, saved, and loaded to continue one."""
 
 import copy
-import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -21,25 +20,11 @@ from animegan_cli.parallel import ALONE, Ranks, share_batch_statistics
 from animegan_cli.recording import Recorder
 from animegan_cli.reporting import NullReporter, Reporter
 from animegan_cli.run_dir import RunDir
-from animegan_cli.schedules import enlarging, growing, last_began, steps
+from animegan_cli.schedules import growing, last_began, steps
 from animegan_cli.settings import Settings
-from animegan_cli.starting_weights import start_from
+from animegan_cli.starting_weights import network_shapes, start_from
 
 KEPT_STATES = 2
-PROJECTED_ONLY = (
-    "match",
-    "match_kimg",
-    "match_beta",
-    "covariance",
-    "detail",
-    "typical",
-    "typical_kimg",
-    "grow_kimg",
-    "augment",
-    "d_zoom",
-    "d_zoom_kimg",
-    "d_mixed",
-)
 
 
 @dataclass(frozen=True)
@@ -107,17 +92,6 @@ class TrainingState:
                 )
 
 
-def network_shapes(settings: Settings, images: float = math.inf) -> NetworkShapes:
-    """Return the networks' shapes for the settings of a run, as in a step after so many images."""
-    G = {"z_dim": settings.z_dim, "size": settings.size, "width": settings.width}
-    D: dict[str, float] = {"size": settings.size, "width": settings.d_width or settings.width}
-    if settings.d_zoom and enlarging(images, settings):
-        D["zoom"] = settings.d_zoom
-    if settings.family == "projected" and settings.d_mixed is False:
-        D["mixed"] = False
-    return NetworkShapes(settings.family, G, D)
-
-
 def new_state(
     settings: Settings, device: torch.device, ranks: Ranks = ALONE, reporter: Reporter | None = None
 ) -> TrainingState:
@@ -130,16 +104,7 @@ def new_state(
             does not go with the networks.
         AnimeganError: if frozen weights that D needs are not installed.
     """
-    if (settings.family == "classic") != (settings.objective == "bce"):
-        raise SettingsError(
-            f"--objective {settings.objective} does not go with --family {settings.family}: "
-            "bce goes with classic, the others with projected"
-        )
-    if settings.family == "classic":
-        for name in PROJECTED_ONLY:
-            if getattr(settings, name):
-                flag = name.replace("_", "-")
-                raise SettingsError(f"--{flag} goes with --family projected, not with classic")
+    shapes = network_shapes(settings)
     if settings.typical and not (settings.match and settings.match_beta):
         raise SettingsError(
             "--typical goes with --match and --match-beta, since it needs the averages that they "
@@ -162,7 +127,6 @@ def new_state(
         )
     if settings.family == "classic" and settings.precision == "bf16":
         raise SettingsError("--precision bf16 goes with --family projected; classic is float32")
-    shapes = network_shapes(settings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(settings.seed, "init"))
         G, D = shapes.build()

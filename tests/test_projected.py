@@ -26,8 +26,9 @@ from animegan_cli.reporting import NullReporter
 from animegan_cli.schedules import seen
 from animegan_cli.sections import IMAGE_SIZES
 from animegan_cli.settings import Settings
+from animegan_cli.starting_weights import network_shapes
 from animegan_cli.training_loop import train
-from animegan_cli.training_state import TrainingState, network_shapes, new_state
+from animegan_cli.training_state import TrainingState, new_state
 from animegan_cli.training_step import EMA_RAMP, average, train_step
 
 Make = Callable[..., Settings]
@@ -174,6 +175,47 @@ def test_a_grown_image_begins_as_the_small_one() -> None:
     assert not G.to_half.weight.any()
     assert not G.to_half.bias.any()  # type: ignore[union-attr]
     assert G(z).std() > 0.01  # of to_image alone
+
+
+def test_noise_styles_every_map_up_to_half_of_the_size() -> None:
+    """The same first map and other noise give other maps from there on, if G is styled."""
+    torch.manual_seed(0)
+    z, other = torch.randn(2, 8), torch.randn(2, 8)
+    for styled in (False, True):
+        G = projected.Generator(8, 24, 8, styled).eval()
+        widths = [doubling.norm.num_features for doubling in G.doublings]
+        styles = [len(doubling.style) for doubling in G.doublings]
+        assert styles == ([2, 1, 0] if styled else [0, 0, 0])
+        for doubling, below in zip(G.doublings, [32, *widths], strict=False):
+            x = torch.randn(2, below, 3, 3)
+            same = torch.equal(doubling(x, z), doubling(x, other))
+            assert same is not bool(doubling.style)
+
+
+def test_styles_begin_where_a_snapshot_has_none(modern: Make, tmp_path: Path) -> None:
+    """Its images stay the same at first; a styled G does not go on without its styles."""
+    plain = train(modern(total_kimg=0.004, g_styled=False)).snapshot
+    styled = train(modern(total_kimg=0.004, run=tmp_path / "styled")).snapshot
+    assert "styled" not in load_snapshot(plain).shapes.G  # as those of before there were styles
+    assert load_snapshot(styled).shapes.G["styled"]
+    z = torch.randn(2, 8)
+    state = new_state(modern(init=plain), CPU)
+    styles = {k: p for k, p in state.G.named_parameters() if ".style." in k}
+    assert styles
+    assert not any(parameter.any() for parameter in styles.values())
+    assert torch.equal(state.G.eval()(z), load_snapshot(plain).G(z))
+    state.G.train()
+    before = copied(state)
+    train_step(state, modern(init=plain), lambda: reals(state))
+    assert {f"G.{name}" for name in styles} <= changed(before, state)
+    same = new_state(modern(init=styled), CPU)
+    assert torch.equal(same.G.eval()(z), load_snapshot(styled).G(z))
+    with pytest.raises(SettingsError, match=r"its networks are those of .* --g-styled; give"):
+        new_state(modern(init=styled, g_styled=False), CPU)
+    some = state.G.state_dict()
+    del some["doublings.0.style.0.weight"]
+    with pytest.raises(RuntimeError, match=r"Missing key.*doublings\.0\.style\.0\.weight"):
+        state.G.load_state_dict(some)
 
 
 def test_half_of_the_size_comes_first_and_not_after_init(modern: Make) -> None:
@@ -406,12 +448,24 @@ class Reference:
         return loss_D.item(), loss_G.item()
 
 
-def plainly_doubled(self: projected.Doubling, x: Tensor) -> Tensor:
+def plainly_doubled(self: projected.Doubling, x: Tensor, z: Tensor) -> Tensor:
+    def styled(x: Tensor, i: int) -> Tensor:
+        if not len(self.style):
+            return x
+        numbers = self.style[i](z).double()
+        gain, shift = numbers[:, : x.shape[1]], numbers[:, x.shape[1] :]
+        return torch.stack(
+            [
+                one * (1 + g.view(-1, 1, 1)) + s.view(-1, 1, 1)
+                for one, g, s in zip(x, gain, shift, strict=True)
+            ]
+        ).to(x.dtype)
+
     kernel = self.weight.transpose(0, 1).flip(2, 3)
     x = F.conv2d(F.interpolate(x, scale_factor=2, mode="nearest"), kernel, padding=1)
-    x = F.leaky_relu(self.norm(x), 0.2)
+    x = F.leaky_relu(styled(self.norm(x), 0), 0.2)
     if self.conv is not None and self.conv_norm is not None:
-        x = F.leaky_relu(self.conv_norm(self.conv(x)), 0.2)
+        x = F.leaky_relu(styled(self.conv_norm(self.conv(x)), 1), 0.2)
     return x
 
 
@@ -445,7 +499,8 @@ def plain_power(images: Tensor) -> Tensor:
     [
         ("hinge", {"d_mixed": True}),
         ("hinge", {"d_mixed": True, "grow_kimg": 0.012}),
-        ("relativistic", {"d_mixed": True}),
+        ("relativistic", {"d_mixed": True, "g_styled": False}),
+        ("hinge", {"d_mixed": False, "g_styled": False}),
         ("hinge", {"d_mixed": False}),
         ("hinge", {"d_mixed": False, "d_width": 8, "grow_kimg": 0.012}),
     ],

@@ -172,6 +172,14 @@ def test_dry_run_shows_origins_and_trains_nothing(
     assert set(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("flags", ["--g-styled", "--d-zoom 2", "--family projected"])
+def test_dry_run_refuses_what_a_run_would(cli: Cli, photos: Path, flags: str) -> None:
+    result = cli("train", "--data", photos, "--recipe", "classic", "--dry-run", *flags.split())
+    assert result.returncode == 2
+    assert "go with --family projected" in result.stderr.replace("goes", "go")
+    assert "Traceback" not in result.stderr
+
+
 def test_settings_json_is_a_config(tiny: object, tmp_path: Path) -> None:
     from animegan_cli.settings import train_fields
 

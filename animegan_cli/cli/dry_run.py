@@ -12,7 +12,7 @@ from animegan_cli.recipes import RECIPES
 from animegan_cli.run_dir import open_run
 from animegan_cli.settings import SECTIONS, train_fields
 from animegan_cli.sources import Resolved, flag_name
-from animegan_cli.training_state import network_shapes
+from animegan_cli.starting_weights import network_shapes
 
 SMALL = 128  # channels: up to there networks are built sooner in memory than on the meta device
 

@@ -48,6 +48,7 @@ class Generator(nn.Module):
         z_dim: length of the noise vector.
         size: width and height of the images, 3 * 2^k or 2^k, at least 16.
         width: channels at half of the size.
+        styled: the noise also scales and shifts the channels of each map up to half of the size.
 
     Attributes:
         by_direction: noise times a positive number gives the same image.
@@ -55,7 +56,9 @@ class Generator(nn.Module):
 
     by_direction = True
 
-    def __init__(self, z_dim: int = 128, size: int = 96, width: int = 32) -> None:
+    def __init__(
+        self, z_dim: int = 128, size: int = 96, width: int = 32, styled: bool = False
+    ) -> None:
         super().__init__()
         self.z_dim = z_dim
         self.size = size
@@ -65,7 +68,7 @@ class Generator(nn.Module):
         self.first = nn.Linear(z_dim, widths[0] * sides[0] ** 2, bias=False)
         self.first_norm = nn.BatchNorm2d(widths[0])
         self.doublings = nn.ModuleList(
-            Doubling(below, above, deep=side <= size // 4)
+            Doubling(below, above, side <= size // 4, z_dim if styled and side < size else 0)
             for (below, above), side in zip(itertools.pairwise(widths), sides[1:], strict=True)
         )
         self.excitations = nn.ModuleDict(
@@ -80,7 +83,7 @@ class Generator(nn.Module):
         nn.init.zeros_(self.to_image.weight)
         assert self.to_image.bias is not None
         nn.init.zeros_(self.to_image.bias)
-        self.register_load_state_dict_pre_hook(_without_half)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_of_before)  # type: ignore[no-untyped-call]
 
     def forward(self, z: Tensor, half: bool = False) -> Tensor:
         """Map noise ``[N, z_dim]`` to images ``[N, 3, size, size]`` in [-1, 1].
@@ -96,7 +99,7 @@ class Generator(nn.Module):
                 small = self.to_half(x)
                 if half:
                     return torch.tanh(small)
-            x = doubling(x)
+            x = doubling(x, z)
             if str(i) in self.excitations:
                 x = x * self.excitations[str(i)](maps[i - 3])
             maps.append(x)
@@ -104,30 +107,45 @@ class Generator(nn.Module):
         return torch.tanh(large + self.to_image(x))
 
 
-def _without_half(G: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """Load G as it was before it had ``to_half``: zeros there leave its images the same."""
-    assert isinstance(G, Generator)
-    for name, tensor in G.to_half.state_dict().items():
-        state.setdefault(f"{prefix}to_half.{name}", torch.zeros_like(tensor))
+def _of_before(G: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """Load G without ``to_half`` or styles: zeros there leave its images the same."""
+    unstyled = not any(".style." in name for name in state)
+    for name, tensor in G.state_dict().items():
+        if name.startswith("to_half.") or (unstyled and ".style." in name):
+            state.setdefault(f"{prefix}{name}", torch.zeros_like(tensor))
 
 
 class Doubling(nn.Module):
-    """Twice the side without a checkerboard, then, where it is ``deep``, another convolution."""
+    """Twice the side without a checkerboard, then, where it is ``deep``, another convolution.
 
-    def __init__(self, below: int, above: int, deep: bool) -> None:
+    With ``z_dim`` noise scales and shifts what a norm gives (Brock et al. 2019, arXiv 1809.11096).
+    """
+
+    def __init__(self, below: int, above: int, deep: bool, z_dim: int = 0) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(below, above, 3, 3))
         nn.init.kaiming_normal_(self.weight.transpose(0, 1), nonlinearity="linear")
         self.norm = nn.BatchNorm2d(above)
         self.conv = nn.Conv2d(above, above, 3, padding=1, bias=False) if deep else None
         self.conv_norm = nn.BatchNorm2d(above) if deep else None
+        styles = 1 + deep if z_dim else 0
+        self.style = nn.ModuleList(nn.Linear(z_dim, 2 * above) for _ in range(styles))
+        for style in self.style:
+            nn.init.normal_(style.weight, std=0.02)  # type: ignore[arg-type]
+            nn.init.zeros_(style.bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``[N, C, H, W]`` to ``[N, C', 2H, 2W]``."""
-        x = F.leaky_relu(self.norm(doubled(x, self.weight)), 0.2)
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        """Map ``[N, C, H, W]``, by noise ``[N, z_dim]``, to ``[N, C', 2H, 2W]``."""
+        x = F.leaky_relu(self._styled(self.norm(doubled(x, self.weight)), z, 0), 0.2)
         if self.conv is not None and self.conv_norm is not None:
-            x = F.leaky_relu(self.conv_norm(self.conv(x)), 0.2)
+            x = F.leaky_relu(self._styled(self.conv_norm(self.conv(x)), z, 1), 0.2)
         return x
+
+    def _styled(self, x: Tensor, z: Tensor, i: int) -> Tensor:
+        if not self.style:
+            return x
+        gain, shift = self.style[i](z)[:, :, None, None].to(x.dtype).chunk(2, 1)
+        return torch.addcmul(shift, x, 1 + gain)
 
 
 def doubled(x: Tensor, weight: Tensor) -> Tensor:

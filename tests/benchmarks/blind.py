@@ -68,6 +68,13 @@ first 64 seeds where nothing else is said:
 | 12 | 30 | ``modern`` at 110 kimg, 15 minutes on two cores: the images of round 8 |
 | 12 | 24 | heads of D that know places, from the start, at 104 kimg, after as long |
 | 12 | **36** | ``modern`` at 312 kimg, an hour on two cores |
+| 13 | 92 of 96 | real faces |
+| 13 | 56, 56 of 96 | the box, and 40 kimg further with heads that know places; seeds 192 to 287 |
+| 14 | 61 | real faces of round 1 |
+| 14 | 34 | ``modern`` at 110 kimg, 15 minutes on two cores: the images of rounds 8 and 12 |
+| 14 | 30 | ``modern`` with ``g_styled`` at 102 kimg, after as long |
+
+All networks but that of the last row have a G without styles (``--no-g-styled``).
 
 All of rounds 1 to 6 is of heads of D that see mixtures. From round 8 on the question said that a
 mouth hidden behind an object counts; readers of round 7 differed in that, and were stricter in all.
@@ -75,10 +82,10 @@ mouth hidden behind an object counts; readers of round 7 differed in that, and w
 What shows: ranking by typicality makes faces whole. Training for it does in two of three counts
 (round 6 counts seeds of rounds 2 and 4 again): by 3.5, 21 of the 192 seeds of rounds 2 and 4 became
 whole and 2 no longer were, and of the 128 of round 6, 8 and 7; by 7, 14 and 4. From 100 kimg on
-distance falls, and few more faces are whole. None of the variants of round 3 stands out, where chance
-alone is 4 of 64. The mean of three runs has the least distance too (by ``animegan evaluate`` 64.8;
-the box 66.4, two of the three 65.1 and 65.6), by too little to say. Seeds that changed, that mean
-and what follows were counted and made by hand, and not by this script.
+distance falls, and few more faces are whole. None of the variants of round 3 stands out, where
+chance alone is 4 of 64. The mean of three runs has the least distance too (by ``animegan evaluate``
+64.8; the box 66.4, two of the three 65.1 and 65.6), by too little to say. Seeds that changed, that
+mean and what follows were counted and made by hand, and not by this script.
 
 How well a score tells whole faces of one network from the rest (area under the curve, 0.5 is
 chance): typicality 0.54 to 0.65 (eight networks, mean 0.61), D's logit 0.36 to 0.64 (0.48), how

@@ -416,12 +416,18 @@ def plain_loop(
     return iteration
 
 
-def _doubled_plainly(self: Doubling, x: Tensor) -> Tensor:
+def _doubled_plainly(self: Doubling, x: Tensor, z: Tensor) -> Tensor:
+    def styled(x: Tensor, i: int) -> Tensor:
+        if not len(self.style):
+            return x
+        gain, shift = self.style[i](z)[:, :, None, None].chunk(2, 1)
+        return x * (1 + gain) + shift
+
     kernel = self.weight.transpose(0, 1).flip(2, 3)
     x = F.conv2d(F.interpolate(x, scale_factor=2, mode="nearest"), kernel, padding=1)
-    x = F.leaky_relu(self.norm(x), 0.2)
+    x = F.leaky_relu(styled(self.norm(x), 0), 0.2)
     if self.conv is not None and self.conv_norm is not None:
-        x = F.leaky_relu(self.conv_norm(self.conv(x)), 0.2)
+        x = F.leaky_relu(styled(self.conv_norm(self.conv(x)), 1), 0.2)
     return x
 
 
