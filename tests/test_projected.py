@@ -194,24 +194,25 @@ def test_noise_styles_every_map_up_to_half_of_the_size() -> None:
 
 def test_styles_begin_where_a_snapshot_has_none(modern: Make, tmp_path: Path) -> None:
     """Its images stay the same at first; a styled G does not go on without its styles."""
-    plain = train(modern(total_kimg=0.004, g_styled=False)).snapshot
-    styled = train(modern(total_kimg=0.004, run=tmp_path / "styled")).snapshot
+    plain = train(modern(total_kimg=0.004)).snapshot
+    styling = {"g_styled": True, "run": tmp_path / "styled"}
+    styled = train(modern(total_kimg=0.004, **styling)).snapshot
     assert "styled" not in load_snapshot(plain).shapes.G  # as those of before there were styles
     assert load_snapshot(styled).shapes.G["styled"]
     z = torch.randn(2, 8)
-    state = new_state(modern(init=plain), CPU)
+    state = new_state(modern(init=plain, **styling), CPU)
     styles = {k: p for k, p in state.G.named_parameters() if ".style." in k}
     assert styles
     assert not any(parameter.any() for parameter in styles.values())
     assert torch.equal(state.G.eval()(z), load_snapshot(plain).G(z))
     state.G.train()
     before = copied(state)
-    train_step(state, modern(init=plain), lambda: reals(state))
+    train_step(state, modern(init=plain, **styling), lambda: reals(state))
     assert {f"G.{name}" for name in styles} <= changed(before, state)
-    same = new_state(modern(init=styled), CPU)
+    same = new_state(modern(init=styled, **styling), CPU)
     assert torch.equal(same.G.eval()(z), load_snapshot(styled).G(z))
     with pytest.raises(SettingsError, match=r"its networks are those of .* --g-styled; give"):
-        new_state(modern(init=styled, g_styled=False), CPU)
+        new_state(modern(init=styled), CPU)
     some = state.G.state_dict()
     del some["doublings.0.style.0.weight"]
     with pytest.raises(RuntimeError, match=r"Missing key.*doublings\.0\.style\.0\.weight"):
@@ -499,9 +500,10 @@ def plain_power(images: Tensor) -> Tensor:
     [
         ("hinge", {"d_mixed": True}),
         ("hinge", {"d_mixed": True, "grow_kimg": 0.012}),
-        ("relativistic", {"d_mixed": True, "g_styled": False}),
-        ("hinge", {"d_mixed": False, "g_styled": False}),
+        ("relativistic", {"d_mixed": True}),
         ("hinge", {"d_mixed": False}),
+        ("hinge", {"d_mixed": True, "g_styled": True, "grow_kimg": 0.012}),
+        ("hinge", {"d_mixed": False, "g_styled": True}),
         ("hinge", {"d_mixed": False, "d_width": 8, "grow_kimg": 0.012}),
     ],
 )

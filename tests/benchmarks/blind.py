@@ -73,8 +73,9 @@ first 64 seeds where nothing else is said:
 | 14 | 61 | real faces of round 1 |
 | 14 | 34 | ``modern`` at 110 kimg, 15 minutes on two cores: the images of rounds 8 and 12 |
 | 14 | 30 | ``modern`` with ``g_styled`` at 102 kimg, after as long |
-
-All networks but that of the last row have a G without styles (``--no-g-styled``).
+| 15 | 61 | real faces of round 1 |
+| 15 | 27 | ``modern`` at 178 kimg, 30 minutes on two cores: the images of round 10 |
+| 15 | 19 | ``modern`` with ``g_styled`` at 172 kimg, after as long |
 
 All of rounds 1 to 6 is of heads of D that see mixtures. From round 8 on the question said that a
 mouth hidden behind an object counts; readers of round 7 differed in that, and were stricter in all.

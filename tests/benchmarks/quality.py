@@ -212,16 +212,16 @@ Without, on one core of the first machine, the recipe as it stands in both ways:
 | - | 40.0 | 63.7 | 1.6 | 0.765 | 0.461 | 0.963 | the same run |
 | - | 64.0 | 64.3 | 1.7 | 0.775 | 0.426 | 0.969 | **the same run: the box** |
 
-That is of a G without styles. With them (``g_styled``; the first 12 kimg shared their core with
-another run, which cost it some images; rates are the same otherwise):
+With ``g_styled`` (the first 12 kimg shared their core with another run, which cost it some images;
+rates are the same otherwise), more varied and nearer, but fewer faces are whole (``blind.py``):
 
 | CPU s | kimg | distance | KID | precision | recall | coverage | what |
 | --- | --- | --- | --- | --- | --- | --- | --- |
-| 605 | 50.0 | 190 | 27.6 | 0.687 | 0.084 | 0.760 | **the recipe** |
-| 1,811 | 102.0 | **97** | 6.5 | 0.762 | 0.308 | 0.946 | **the same run** |
-| 3,627 | 172.0 | **82** | 4.3 | 0.773 | 0.400 | 0.951 | **the same run, resumed at 102 kimg** |
+| 605 | 50.0 | 190 | 27.6 | 0.687 | 0.084 | 0.760 | noise styles G |
+| 1,811 | 102.0 | 97 | 6.5 | 0.762 | 0.308 | 0.946 | the same run |
+| 3,627 | 172.0 | 82 | 4.3 | 0.773 | 0.400 | 0.951 | the same run, resumed at 102 kimg |
 
-They began at random, with a deviation of 0.02. From zero G's mismatch was 0.469 after 10 kimg and
+Styles began at random, with a deviation of 0.02. From zero G's mismatch was 0.469 after 10 kimg and
 0.305 after 24 (0.497 and 0.303 so, 0.570 and 0.338 without styles); from zero, at 96 px too, and
 with a network of two layers between the noise and them 0.503 and, after 22, 0.325 (0.310).
 
