@@ -24,7 +24,7 @@ So it is the random mixtures that hide it, of the deeper features above all: of 
 they make 64. Neither wider ones nor freer heads bring it back.
 
 Heads that know places see more still (by code that is not kept, 77 to 88 seconds where the row in
-bold took 78): with a learnt number added for each channel and place 0.775, with 64 weighted sums of
+bold took 78 beside them): with a learnt number added for each channel and place 0.775, with 64 weighted sums of
 all of the last 4 x 4 map before the logit **0.788** (0.631 0.773 0.826 0.720), and with attention
 before these 0.791; with a residual block of two convolutions too 0.796, in 128 seconds. After
 300 steps of learning to, those of 0.788 tell what the box draws from real faces in 0.91 of pairs,

@@ -240,7 +240,7 @@ What else was tried of that recipe, one run each on the same machine, two beside
 | 609 | 46.0 | 212 | 32.2 | 0.731 | 0.059 | 0.714 | G by Muon, a fifth slower: no nearer |
 
 Muon (Jordan et al. 2024) with momentum 0.8 and steps as long as Adam's were; G's mismatch after 24
-kimg was 0.32 as with Adam, and with steps of a third 0.87 and not 0.57 after 10.
+kimg was 0.32 (0.34 with Adam), and with steps of a third 0.87 and not 0.57 after 10.
 
 Moving the noise of 256 drawn images uphill in D's logit before they are drawn (12 steps that turn
 it by 11 degrees in all; Che et al. 2020, arXiv 2003.06060) raised recall (0.46 and not 0.36) and no
