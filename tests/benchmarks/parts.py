@@ -24,12 +24,12 @@ So it is the random mixtures that hide it, of the deeper features above all: of 
 they make 64. Neither wider ones nor freer heads bring it back.
 
 Heads that know places see more still (by code that is not kept, 77 to 88 seconds where the row in
-bold took 78 beside them): with a learnt number added for each channel and place 0.775, with 64 weighted sums of
-all of the last 4 x 4 map before the logit **0.788** (0.631 0.773 0.826 0.720), and with attention
-before these 0.791; with a residual block of two convolutions too 0.796, in 128 seconds. After
-300 steps of learning to, those of 0.788 tell what the box draws from real faces in 0.91 of pairs,
-and the heads in use in 0.73: G draws lines and flecks at places of its own. What came of it as D:
-``quality.py``.
+bold took 78 beside them): with a learnt number added for each channel and place 0.775, with 64
+weighted sums of all of the last 4 x 4 map before the logit **0.788** (0.631 0.773 0.826 0.720), and
+with attention before these 0.791; with a residual block of two convolutions too 0.796, in 128
+seconds. After 300 steps of learning to, those of 0.788 tell what the box draws from real faces in
+0.91 of pairs, and the heads in use in 0.73: G draws lines and flecks at places of its own. What
+came of it as D: ``quality.py``.
 
 A frozen network that was itself taught to tell such images apart (its last eleven blocks, 9,600
 pairs, 426 s) lets larger heads reach 0.941, and the mean of its weights and the published ones
