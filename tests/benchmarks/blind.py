@@ -76,6 +76,9 @@ first 64 seeds where nothing else is said:
 | 15 | 61 | real faces of round 1 |
 | 15 | 27 | ``modern`` at 178 kimg, 30 minutes on two cores: the images of round 10 |
 | 15 | 19 | ``modern`` with ``g_styled`` at 172 kimg, after as long |
+| 16 | 62 | real faces of round 1 |
+| 16 | 25 | ``modern`` at 178 kimg, the images of rounds 10 and 15 |
+| 16 | 22 | ``modern`` with ``g_styled`` at 180 kimg, with ``typical`` 3.5 for the last 8 kimg |
 
 All of rounds 1 to 6 is of heads of D that see mixtures. From round 8 on the question said that a
 mouth hidden behind an object counts; readers of round 7 differed in that, and were stricter in all.

@@ -220,6 +220,8 @@ rates are the same otherwise), more varied and nearer, but fewer faces are whole
 | 605 | 50.0 | 190 | 27.6 | 0.687 | 0.084 | 0.760 | noise styles G |
 | 1,811 | 102.0 | 97 | 6.5 | 0.762 | 0.308 | 0.946 | the same run |
 | 3,627 | 172.0 | 82 | 4.3 | 0.773 | 0.400 | 0.951 | the same run, resumed at 102 kimg |
+| - | 180.0 | 82 | 4.5 | 0.764 | 0.397 | 0.952 | the same run |
+| - | 180.0 | 85 | 6.2 | 0.855 | 0.264 | 0.978 | its copy, with typical=3.5 from 172 kimg on |
 
 Styles began at random, with a deviation of 0.02. From zero G's mismatch was 0.469 after 10 kimg and
 0.305 after 24 (0.497 and 0.303 so, 0.570 and 0.338 without styles); from zero, at 96 px too, and
