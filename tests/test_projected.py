@@ -453,14 +453,8 @@ def plainly_doubled(self: projected.Doubling, x: Tensor, z: Tensor) -> Tensor:
     def styled(x: Tensor, i: int) -> Tensor:
         if not len(self.style):
             return x
-        numbers = self.style[i](z).double()
-        gain, shift = numbers[:, : x.shape[1]], numbers[:, x.shape[1] :]
-        return torch.stack(
-            [
-                one * (1 + g.view(-1, 1, 1)) + s.view(-1, 1, 1)
-                for one, g, s in zip(x, gain, shift, strict=True)
-            ]
-        ).to(x.dtype)
+        gain, shift = self.style[i](z)[:, :, None, None].chunk(2, 1)
+        return x * (1 + gain) + shift
 
     kernel = self.weight.transpose(0, 1).flip(2, 3)
     x = F.conv2d(F.interpolate(x, scale_factor=2, mode="nearest"), kernel, padding=1)
