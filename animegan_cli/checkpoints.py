@@ -54,10 +54,11 @@ class NetworkShapes:
         """Return whether a run with these may start from networks of the other shapes."""
 
         def needed(shapes: NetworkShapes) -> tuple[str, Mapping[str, int], Mapping[str, float]]:
-            return shapes.family, {**shapes.G, "styled": 0}, {**shapes.D, "zoom": 0, "mixed": 0}
+            any_G = {**shapes.G, "styled": 0, "coded": 0}
+            return shapes.family, any_G, {**shapes.D, "zoom": 0, "mixed": 0}
 
-        keeps_styles = self.G.get("styled", 0) >= other.G.get("styled", 0)
-        return keeps_styles and needed(self) == needed(other)
+        keeps = all(self.G.get(key, 0) >= other.G.get(key, 0) for key in ("styled", "coded"))
+        return keeps and needed(self) == needed(other)
 
     def _family(self) -> tuple[type[nn.Module], type[nn.Module]]:
         if self.family not in FAMILIES:

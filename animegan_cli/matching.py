@@ -114,6 +114,14 @@ class Matching:
             found[f"covariance.{i}"] = known[key]
         return found
 
+    def real_moments(self) -> list[Moments]:
+        """Return the known moments of reals, of each scale of features, then of each octave."""
+        known = self.averages.known_values()
+        found: list[Moments] = []
+        while (key := f"real.{len(found)}") in known:
+            found.append(Moments(*known[key]))
+        return found
+
     def _averaged(self, side: str, own: Statistics, times: int) -> Statistics:
         follow = self.averages.follow
         moments = [torch.stack(of_map) for of_map in own.moments]

@@ -64,6 +64,11 @@ class Ranks:
         for gradient, mean in zip(gradients, bucket.split(sizes), strict=True):
             gradient.copy_(mean.view(gradient.shape))
 
+    def take_from_first(self, network: nn.Module) -> None:
+        """Give every process the buffers of the first one's network."""
+        for buffer in network.buffers() if self.count > 1 else ():
+            dist.broadcast(buffer, 0)
+
     def agree(self, *numbers: int) -> tuple[int, ...]:
         """Return the largest of each number over all processes; a device is not waited for."""
         if self.count == 1:

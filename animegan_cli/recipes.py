@@ -33,6 +33,7 @@ MODERN = {
     "match_beta": 0.9,
     "covariance": 0.25,
     "detail": 0.4,
+    "paired": 1.0,
     "grow_kimg": 40.0,
     "g_optimizer": "adam",
     "d_optimizer": "adam",

@@ -187,6 +187,12 @@ class TrainingSettings(Section):
         description="Share of match for the image's power at each frequency, of which D's features "
         "see little: against hatching and blur.",
     )
+    paired: float = Field(
+        0.0,
+        ge=0,
+        description="Weight for G of becoming like a real image where it draws from the code of "
+        "one, as it then does for half of a batch: most faces whole far sooner.",
+    )
     typical: float = Field(
         0.0,
         ge=0,

@@ -27,6 +27,7 @@ PROJECTED_ONLY = (
     "d_zoom_kimg",
     "d_mixed",
     "g_styled",
+    "paired",
 )
 
 
@@ -49,6 +50,8 @@ def network_shapes(settings: Settings, images: float = math.inf) -> NetworkShape
     G = {"z_dim": settings.z_dim, "size": settings.size, "width": settings.width}
     if settings.g_styled:
         G["styled"] = True
+    if settings.paired:
+        G["coded"] = True
     D: dict[str, float] = {"size": settings.size, "width": settings.d_width or settings.width}
     if settings.d_zoom and enlarging(images, settings):
         D["zoom"] = settings.d_zoom
@@ -63,7 +66,7 @@ def start_from(
     """Give new networks of some shapes the weights of a snapshot.
 
     The heads of a D that sees the frozen features in another way stay as they are, and the reporter
-    is told so. Styles that the snapshot's G lacks begin as zeros: its images stay the same.
+    is told so. What the snapshot's G lacks begins such that its images stay the same.
 
     Raises:
         SnapshotError: if the snapshot cannot be read.
@@ -88,6 +91,7 @@ def _asked_for_by(snapshot: Snapshot) -> str:
     shapes, known = snapshot.shapes, snapshot.recipe in RECIPES
     values: dict[str, object] = {**shapes.G, "d_width": shapes.D["width"]}
     styled = " --g-styled" if values.pop("styled", False) else ""
+    coded = " --paired 1" if values.pop("coded", False) else ""
     first = ("recipe", snapshot.recipe) if known else ("family", shapes.family)
     flags = " ".join(f"--{key.replace('_', '-')} {x}" for key, x in [first, *values.items()])
-    return f"those of {flags}{styled}; give these too"
+    return f"those of {flags}{coded}{styled}; give these too"

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from animegan_cli.codes import learn_codes, share_codes
 from animegan_cli.data import ImageSet
 from animegan_cli.device import (
     choose_device,
@@ -103,8 +104,12 @@ def _train(
         )
         if run.states():
             load_state(run, state, images.digest, reporter)
+        elif ranks.first:
+            learn_codes(state, settings, images, reporter)
         if ranks.first:
             write_start_files(run, settings, images, GRID_IMAGES)
+    if state.cur_nimg == 0:
+        share_codes(state)
     compile_networks(state, settings.compile, reporter)
     if device.type == "cuda" and settings.recipe == "modern":
         reporter.note("--recipe modern-gpu makes more of a GPU, in batches of 128")

@@ -1,6 +1,7 @@
 """All that training changes: built for a new run, saved, and loaded to continue one."""
 
 import copy
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -64,6 +65,12 @@ class TrainingState:
         """The generator that grids, scores and snapshots are of: the averaged one if there is."""
         return self.G if self.G_ema is None else self.G_ema
 
+    def autocast(self) -> AbstractContextManager[object]:
+        """Return what computes in ``dtype`` while it is entered."""
+        if self.dtype is torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.dtype)
+
     def networks(self) -> dict[str, nn.Module]:
         """Return all networks by name."""
         found = {"G": self.G, "D": self.D}
@@ -109,6 +116,11 @@ def new_state(
         raise SettingsError(
             "--typical goes with --match and --match-beta, since it needs the averages that they "
             "keep; use --typical 0"
+        )
+    if settings.paired and not (settings.match and settings.match_beta):
+        raise SettingsError(
+            "--paired goes with --match and --match-beta, whose averages are its units; "
+            "use --paired 0"
         )
     if settings.typical_kimg and not settings.typical:
         raise SettingsError(

@@ -9,7 +9,6 @@ batch of fakes and one pass through the frozen features.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 import torch.nn.functional as F
@@ -19,8 +18,9 @@ from torch.utils.checkpoint import checkpoint
 
 from animegan_cli.augment import Draw, augment
 from animegan_cli.device import generator, noise
-from animegan_cli.networks.projected import Discriminator
+from animegan_cli.networks.projected import Discriminator, Generator
 from animegan_cli.objectives import OBJECTIVES, bce
+from animegan_cli.pairing import paired_rows, unlikeness
 from animegan_cli.recording import Kind
 from animegan_cli.schedules import enlarging, falling, growing, seen, typifying
 from animegan_cli.settings import Settings
@@ -123,18 +123,16 @@ def shared_step(
     objective = OBJECTIVES[settings.objective]
     learnt = D.heads
     half = growing(state.cur_nimg, settings)
+    latents = _latents(state, settings, "G")
+    rows = paired_rows(settings.batch_size, state.ranks)
+    codes = _codes(state, settings, latents, reals, rows) if settings.paired else None
     if half:
         reals = F.avg_pool2d(reals, 2)
-    autocast: AbstractContextManager[object] = (
-        nullcontext()
-        if state.dtype is torch.float32
-        else torch.autocast(state.device.type, state.dtype)
-    )
 
     # See both batches through the frozen features, augmented alike.
-    with autocast:
+    with state.autocast():
         with torch.set_grad_enabled(train_G):
-            fakes = state.G(_latents(state, settings, "G"), half)
+            fakes = state.G(latents, half, codes)
             fake_features = _features(D, fakes, state, settings, "fakes")
             mixed = D.mixing(fake_features)
         with torch.no_grad():
@@ -144,7 +142,7 @@ def shared_step(
     # D: real up, generated down; no gradient reaches G.
     state.D_optimizer.zero_grad()
     learnt.requires_grad_(train_D)
-    with autocast:
+    with state.autocast():
         real_logits = D.judge(real_mixed)
         fake_logits = D.judge([x.detach() for x in mixed])
     if train_D:
@@ -161,7 +159,7 @@ def shared_step(
     learnt.requires_grad_(False)
     if train_G:
         state.G_optimizer.zero_grad()
-        with autocast:
+        with state.autocast():
             fake_logits = D.judge(mixed)
         loss = objective.G(real_logits.detach(), fake_logits)
         state.meters.add("loss_G", loss.detach())
@@ -177,6 +175,15 @@ def shared_step(
             )
             loss = loss + share * mismatch
             state.meters.add("mismatch", mismatch.detach())
+            if settings.paired:
+                apart = unlikeness(
+                    (reals[rows], [x[rows] for x in real_features]),
+                    (fakes[rows], [x[rows] for x in fake_features]),
+                    state.matching.real_moments(),
+                    half,
+                ) * (state.ranks.count / -(-settings.batch_size // 2))
+                loss = loss + settings.paired * apart
+                state.meters.add("unlikeness", apart.detach())
             # Where D's view has changed in this step, what is known is of the one before.
             if state.atypicality.known and state.matching.averages.settled():
                 atypical = state.atypicality.loss(fake_features)
@@ -226,8 +233,14 @@ def _features(
     """
 
     def uniform() -> Tensor:
-        numbers = generator(settings.seed, "augment", purpose, state.cur_nimg)
-        return state.ranks.part(torch.rand(settings.batch_size, 5, generator=numbers))
+        def of(purpose: str) -> Tensor:
+            numbers = generator(settings.seed, "augment", purpose, state.cur_nimg)
+            return torch.rand(settings.batch_size, 5, generator=numbers)
+
+        whole = of(purpose)
+        if settings.paired:
+            whole[::2] = of("reals")[::2]
+        return state.ranks.part(whole)
 
     draws = state.recorder.tensor(uniform, state.device)
 
@@ -254,3 +267,18 @@ def _latents(state: TrainingState, settings: Settings, purpose: str) -> Tensor:
         return state.ranks.part(noise(shape, settings.seed, purpose, state.cur_nimg))
 
     return state.recorder.tensor(normal, state.device)
+
+
+@torch.no_grad()
+def _codes(
+    state: TrainingState, settings: Settings, latents: Tensor, reals: Tensor, rows: slice
+) -> Tensor:
+    """Return the codes that noise gives, and in those rows the codes of real images."""
+    G, D = state.G, state.D
+    assert isinstance(G, Generator) and G.coding is not None and isinstance(D, Discriminator)
+    codes = G.codes(latents)
+    with state.autocast():
+        parts = reals[rows].split(settings.micro_batch or len(reals))
+        looks = torch.cat([G.coding.look(part, D.lite0) for part in parts])
+    codes[rows] = G.coding.encode(looks)
+    return codes

@@ -3,6 +3,7 @@
 import types
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from animegan_cli import training_step
 from animegan_cli.augment import BRIGHTNESS, Draw, augment
 from animegan_cli.checkpoints import NetworkShapes, load_snapshot
+from animegan_cli.codes import share_codes
 from animegan_cli.device import generator, noise
 from animegan_cli.errors import AnimeganError, SettingsError
 from animegan_cli.matching import POWER
@@ -33,6 +35,7 @@ from animegan_cli.training_step import EMA_RAMP, average, train_step
 
 Make = Callable[..., Settings]
 CPU = torch.device("cpu")
+BY_SGD = {"g_optimizer": "sgd", "g_lr": 5e-6, "g_lr_kimg": 0.0}
 
 
 @pytest.fixture
@@ -139,7 +142,7 @@ def test_heads_of_the_other_kind_begin_anew(modern: Make, before: bool) -> None:
 
 def test_Ds_view_grows_after_the_images(modern: Make, tmp_path: Path) -> None:
     """Half of the size, then the whole, then that enlarged; at once after init."""
-    settings = modern(grow_kimg=0.008, d_zoom_kimg=0.016, match_beta=0.9)
+    settings = modern(grow_kimg=0.008, d_zoom_kimg=0.016, match_beta=0.9, paired=0.0)
     state = new_state(settings, CPU)
     views: list[int] = []
     state.D.lite0.register_forward_pre_hook(lambda _, x: views.append(x[0].shape[2]))  # type: ignore[union-attr, operator]
@@ -149,14 +152,14 @@ def test_Ds_view_grows_after_the_images(modern: Make, tmp_path: Path) -> None:
         train_step(state, settings, lambda: reals(state))
     assert views[::2] == views[1::2] == [8, 8, 16, 16, 20, 20]
     assert shapes == [None] * 4 + [1.25] * 2  # as a snapshot of that moment has it
-    run = modern(d_zoom_kimg=0.008, total_kimg=0.004, run=tmp_path / "early")
+    run = modern(d_zoom_kimg=0.008, total_kimg=0.004, run=tmp_path / "early", paired=0.0)
     early = train(run).snapshot
     assert load_snapshot(early).D.view == 16
     late = train(run.model_copy(update={"total_kimg": 0.008})).snapshot
     assert load_snapshot(late).D.view == 16  # its last step began before
     later = train(run.model_copy(update={"total_kimg": 0.012})).snapshot
     assert load_snapshot(later).D.view == 20
-    again = modern(init=early, d_zoom_kimg=0.008)
+    again = modern(init=early, d_zoom_kimg=0.008, paired=0.0)
     state = new_state(again, CPU)
     state.D.lite0.register_forward_pre_hook(lambda _, x: views.append(x[0].shape[2]))  # type: ignore[union-attr, operator]
     train_step(state, again, lambda: reals(state))
@@ -220,7 +223,7 @@ def test_styles_begin_where_a_snapshot_has_none(modern: Make, tmp_path: Path) ->
 
 
 def test_half_of_the_size_comes_first_and_not_after_init(modern: Make) -> None:
-    settings = modern(grow_kimg=0.008)
+    settings = modern(grow_kimg=0.008, paired=0.0)
     state = new_state(settings, CPU)
     seen: list[int] = []
     state.D.lite0.register_forward_hook(lambda _, x, y: seen.append(x[0].shape[2]))  # type: ignore[union-attr, operator]
@@ -231,8 +234,8 @@ def test_half_of_the_size_comes_first_and_not_after_init(modern: Make) -> None:
     assert seen == [10, 10, 10, 10, 20, 20]
     train_step(state, settings, lambda: reals(state))  # the last layers' gradient was 0 before
     assert not torch.equal(state.G.doublings[-1].weight, last)  # type: ignore[index, union-attr]
-    snapshot = train(modern(total_kimg=0.004)).snapshot
-    again = modern(grow_kimg=0.008, init=snapshot)
+    snapshot = train(modern(total_kimg=0.004, paired=0.0)).snapshot
+    again = modern(grow_kimg=0.008, init=snapshot, paired=0.0)
     state = new_state(again, CPU)
     state.D.lite0.register_forward_hook(lambda _, x, y: seen.append(x[0].shape[2]))  # type: ignore[union-attr, operator]
     train_step(state, again, lambda: reals(state))
@@ -311,14 +314,15 @@ def test_augmentation_does_what_its_numbers_say() -> None:
     assert (gradient != 0).any()
 
 
-def test_a_step_changes_what_learns_and_nothing_else(modern: Make) -> None:
-    settings = modern()
+@pytest.mark.parametrize("paired", [0.0, 1.0])
+def test_a_step_changes_what_learns_and_nothing_else(modern: Make, paired: float) -> None:
+    settings = modern(paired=paired)
     state = new_state(settings, CPU)
     before = copied(state)
     for _ in range(2):  # the first gives G's last layers no gradient yet
         train_step(state, settings, lambda: reals(state))
     names = changed(before, state)
-    assert not any(name.startswith(("D.lite0.", "D.mixing.")) for name in names)
+    assert not any(name.startswith(("D.lite0.", "D.mixing.", "G.coding.")) for name in names)
     learnt = {f"G.{name}" for name, _ in state.G.named_parameters()}
     learnt |= {f"D.{name}" for name, p in state.D.named_parameters() if p.requires_grad}
     assert {name for name in learnt if not name.endswith("bias")} <= names
@@ -332,6 +336,7 @@ def test_a_step_changes_what_learns_and_nothing_else(modern: Make) -> None:
         "grad_norm_D",
         "grad_norm_G",
         "mismatch",
+        *(["unlikeness"] if paired else []),
     }
 
 
@@ -348,11 +353,23 @@ def test_a_network_whose_turn_it_is_not_stays(modern: Make, setting: str, still:
     assert any(name.startswith(still) for name in changed(before, state))
 
 
+def coded_state(settings: Settings) -> TrainingState:
+    """A new state whose codes are those of twenty images."""
+    state = new_state(settings, CPU)
+    if settings.paired:
+        images = torch.rand(20, 3, 16, 16, generator=torch.Generator().manual_seed(11)) * 2 - 1
+        with torch.no_grad():
+            looks = state.G.coding.look(images, state.D.lite0)  # type: ignore[union-attr, operator]
+        state.G.coding.fit(looks, 0)  # type: ignore[union-attr, operator]
+        share_codes(state)
+    return state
+
+
 class Reference:
     """The same mathematics the plain way: each loss over whole images, nothing shared or frozen."""
 
     def __init__(self, settings: Settings) -> None:
-        state = new_state(settings, CPU)
+        state = coded_state(settings)
         self.G, self.D = (
             network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
             for network in (state.G, state.D)
@@ -360,15 +377,23 @@ class Reference:
         for doubling in self.G.doublings:
             doubling.forward = types.MethodType(plainly_doubled, doubling)
         self.average = {name: value.clone() for name, value in self.G.state_dict().items()}
-        adam = {"lr": settings.g_lr, "betas": (settings.beta1, settings.beta2)}
-        self.G_optimizer = torch.optim.Adam(self.G.parameters(), **adam)
+        adam = {"lr": settings.d_lr, "betas": (settings.beta1, settings.beta2)}
         self.D_optimizer = torch.optim.Adam(self.D.heads.parameters(), **adam)
+        self.G_optimizer = (
+            torch.optim.SGD(self.G.parameters(), settings.g_lr)
+            if settings.g_optimizer == "sgd"
+            else torch.optim.Adam(self.G.parameters(), **{**adam, "lr": settings.g_lr})
+        )
         self.settings, self.seen = settings, 0
         self.history: dict[str, list[Tensor]] = {}
 
     def features(self, images: Tensor, purpose: str) -> list[Tensor]:
-        numbers = generator(self.settings.seed, "augment", purpose, self.seen)
-        draw = Draw.from_uniform(torch.rand(4, 5, generator=numbers))
+        numbers, alike = (
+            torch.rand(4, 5, generator=generator(self.settings.seed, "augment", side, self.seen))
+            for side in (purpose, "reals")
+        )
+        paired = torch.tensor([1, 0, 1, 0]) * bool(self.settings.paired)
+        draw = Draw.from_uniform(torch.where(paired[:, None] == 1, alike, numbers))
         found: list[Tensor] = self.D.features(augment(images, draw, self.settings.augment))
         return found
 
@@ -402,8 +427,13 @@ class Reference:
     def step(self, real: Tensor) -> tuple[float, float]:
         settings, objective = self.settings, OBJECTIVES[self.settings.objective]
         half = self.seen < settings.grow_kimg * 1000
+        z = noise((4, 8), settings.seed, "G", self.seen)
+        codes = None
+        if settings.paired:
+            codes = self.G.codes(z)
+            codes[::2] = self.G.coding.encode(self.G.coding.look(real, self.D.lite0))[::2]
         real = F.interpolate(real, scale_factor=0.5, mode="area") if half else real
-        fakes = self.G(noise((4, 8), settings.seed, "G", self.seen), half)
+        fakes = self.G(z, half, codes)
         real_features, fake_features = self.features(real, "reals"), self.features(fakes, "fakes")
 
         self.D_optimizer.zero_grad()
@@ -415,7 +445,7 @@ class Reference:
 
         self.G_optimizer.zero_grad()
         loss_G = objective.G(real_logits.detach(), self.judge(fake_features))
-        mismatch = torch.zeros(())
+        mismatch, unlikeness = torch.zeros(()), torch.zeros(())
         wanted = [*real_features, *plain_octaves(real, half)]
         found = [*fake_features, *plain_octaves(fakes, half)]
         for i, (a, b) in enumerate(zip(wanted, found, strict=True)):
@@ -425,6 +455,9 @@ class Reference:
             off = ((std - wanted_std) / unit).square().mean()
             off = off + ((mean - wanted_mean) / unit).square().mean()
             mismatch = mismatch + off
+            if i < 5:
+                variance = wanted_std.square().mean()
+                unlikeness = unlikeness + (a[::2] - b[::2]).square().mean() / variance
             if i < 4:
                 cov = self.covariance(f"fake {i}", b)
                 wanted_cov = self.covariance(f"real {i}", a)
@@ -438,7 +471,7 @@ class Reference:
             wanted_power + POWER
         )
         mismatch = mismatch + settings.detail * (ratio.sqrt() - 1).square().mean()
-        (loss_G + settings.match * mismatch).backward()
+        (loss_G + settings.match * mismatch + settings.paired * unlikeness).backward()
         self.G_optimizer.step()
 
         self.seen += 4
@@ -492,20 +525,25 @@ def plain_power(images: Tensor) -> Tensor:
 @pytest.mark.parametrize(
     ("objective", "changes"),
     [
-        ("hinge", {"d_mixed": True}),
-        ("hinge", {"d_mixed": True, "grow_kimg": 0.012}),
-        ("relativistic", {"d_mixed": True}),
-        ("hinge", {"d_mixed": False}),
-        ("hinge", {"d_mixed": True, "g_styled": True, "grow_kimg": 0.012}),
-        ("hinge", {"d_mixed": False, "g_styled": True}),
-        ("hinge", {"d_mixed": False, "d_width": 8, "grow_kimg": 0.012}),
+        ("hinge", {"paired": 0.0, "d_mixed": True}),
+        ("hinge", {"paired": 0.0, "d_mixed": True, "grow_kimg": 0.012}),
+        ("relativistic", {"paired": 0.0, "d_mixed": True}),
+        ("hinge", {"paired": 0.0, "d_mixed": False}),
+        ("hinge", {"paired": 0.0, "d_mixed": True, "g_styled": True, "grow_kimg": 0.012}),
+        ("hinge", {"paired": 0.0, "d_mixed": False, "g_styled": True}),
+        ("hinge", {"paired": 0.0, "d_mixed": False, "d_width": 8, "grow_kimg": 0.012}),
+        # By SGD: Adam's first steps are as long where a gradient is hardly more than rounding.
+        ("hinge", {"d_mixed": True, **BY_SGD}),
+        ("hinge", {"d_mixed": False, **BY_SGD}),
+        ("hinge", {"d_mixed": False, "d_width": 8, "grow_kimg": 0.012, **BY_SGD}),
+        ("relativistic", {"d_mixed": True, "g_styled": True, **BY_SGD}),
     ],
 )
 def test_five_steps_equal_the_plain_loop(
-    modern: Make, objective: str, changes: dict[str, float]
+    modern: Make, objective: str, changes: dict[str, Any]
 ) -> None:
     settings = modern(objective=objective, match_kimg=0.0, detail=0.4, **changes)
-    reference, state = Reference(settings), new_state(settings, CPU)
+    reference, state = Reference(settings), coded_state(settings)
     for i in range(5):
         losses = reference.step(reals(state) * (1 - i / 9))
         train_step(state, settings, lambda i=i: reals(state) * (1 - i / 9))  # type: ignore[misc]
@@ -524,7 +562,7 @@ def test_five_steps_equal_the_plain_loop(
 
 @pytest.mark.parametrize("micro_batch", [1, 3])
 def test_micro_batches_give_the_same_step(modern: Make, micro_batch: int) -> None:
-    whole, parts = new_state(modern(), CPU), new_state(modern(), CPU)
+    whole, parts = coded_state(modern()), coded_state(modern())
     looked: list[int] = []
     parts.D.lite0.register_forward_hook(lambda _, x, y: looked.append(len(x[0])))  # type: ignore[union-attr, operator]
     settings = modern(micro_batch=micro_batch)

@@ -66,11 +66,11 @@ class Lite0(nn.Module):
                 channels = stage.channels
         self.blocks = nn.ModuleList(blocks)
 
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """Return the outputs of the blocks in ``TAPS``, finest first."""
+    def forward(self, images: Tensor, count: int = len(TAPS)) -> list[Tensor]:
+        """Return the outputs of the first so many of the blocks in ``TAPS``, finest first."""
         x = self.stem(turned(images) * (127.5 / 128) + 0.5 / 128)
-        taps = []
-        for i, block in enumerate(self.blocks):
+        taps: list[Tensor] = []
+        for i, block in enumerate(self.blocks[: TAPS[count - 1] + 1]):
             x = block(x)
             if i in TAPS:
                 taps.append(turned(x))

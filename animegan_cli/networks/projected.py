@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from animegan_cli.networks.coding import Coding
 from animegan_cli.networks.lite0 import TAP_CHANNELS, TAP_STRIDES, Lite0
 
 MAX_CHANNELS = 512
@@ -49,19 +50,27 @@ class Generator(nn.Module):
         size: width and height of the images, 3 * 2^k or 2^k, at least 16.
         width: channels at half of the size.
         styled: the noise also scales and shifts the channels of each map up to half of the size.
+        coded: half of the noise becomes a code, as real images have them, before it is seen.
 
     Attributes:
+        coding: turns noise into codes, and real images; None if G is not ``coded``.
         by_direction: noise times a positive number gives the same image.
     """
 
     by_direction = True
 
     def __init__(
-        self, z_dim: int = 128, size: int = 96, width: int = 32, styled: bool = False
+        self,
+        z_dim: int = 128,
+        size: int = 96,
+        width: int = 32,
+        styled: bool = False,
+        coded: bool = False,
     ) -> None:
         super().__init__()
         self.z_dim = z_dim
         self.size = size
+        self.coding = Coding(size, z_dim // 2) if coded else None
         sides = resolutions(size)
         self.first_side = sides[0]
         widths = [channels_at(side, size, width) for side in sides]
@@ -85,12 +94,16 @@ class Generator(nn.Module):
         nn.init.zeros_(self.to_image.bias)
         self.register_load_state_dict_pre_hook(_of_before)  # type: ignore[no-untyped-call]
 
-    def forward(self, z: Tensor, half: bool = False) -> Tensor:
+    def forward(self, z: Tensor, half: bool = False, codes: Tensor | None = None) -> Tensor:
         """Map noise ``[N, z_dim]`` to images ``[N, 3, size, size]`` in [-1, 1].
 
-        With ``half`` the images are half as wide and high, and the last layers are left out.
+        With ``half`` the images are half as wide and high, and the last layers are left out. With
+        ``codes`` ``[N, z_dim // 2]`` a coded G draws from those in place of the noise's own.
         """
-        z = F.normalize(z, dim=1) * z.shape[1] ** 0.5
+        z = _scaled(z)
+        if self.coding is not None:
+            codes = self.coding(z) if codes is None else codes
+            z = torch.cat([codes, z[:, self.coding.length :]], 1)
         x = self.first(z).view(len(z), -1, self.first_side, self.first_side)
         x = F.leaky_relu(self.first_norm(x.contiguous(memory_format=torch.channels_last)), 0.2)
         maps = [x]
@@ -106,13 +119,30 @@ class Generator(nn.Module):
         large = F.interpolate(small, scale_factor=2.0, mode="bilinear")
         return torch.tanh(large + self.to_image(x))
 
+    def codes(self, z: Tensor) -> Tensor:
+        """Return the codes ``[N, z_dim // 2]`` that a coded G makes of noise ``[N, z_dim]``."""
+        assert self.coding is not None
+        codes: Tensor = self.coding(_scaled(z))
+        return codes
+
+
+def _scaled(z: Tensor) -> Tensor:
+    """Return noise of the length that most noise has."""
+    scaled: Tensor = F.normalize(z, dim=1) * z.shape[1] ** 0.5
+    return scaled
+
 
 def _of_before(G: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """Load G without ``to_half`` or styles: zeros there leave its images the same."""
+    """Load G without ``to_half``, styles or codes, so that its images stay the same.
+
+    What is not there begins as zeros, and codes as the noise itself.
+    """
     unstyled = not any(".style." in name for name in state)
     for name, tensor in G.state_dict().items():
         if name.startswith("to_half.") or (unstyled and ".style." in name):
             state.setdefault(f"{prefix}{name}", torch.zeros_like(tensor))
+        elif name.startswith("coding."):
+            state.setdefault(f"{prefix}{name}", tensor)
 
 
 class Doubling(nn.Module):

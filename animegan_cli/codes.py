@@ -1,0 +1,54 @@
+"""What a new run learns of its images before it trains: the codes that G begins from."""
+
+import numpy as np
+import torch
+
+from animegan_cli.data import ImageSet, normalize
+from animegan_cli.device import derived_seed
+from animegan_cli.networks.coding import Coding
+from animegan_cli.networks.projected import Discriminator, Generator
+from animegan_cli.reporting import Reporter
+from animegan_cli.settings import Settings
+from animegan_cli.training_state import TrainingState
+
+LOOKED_AT = 12_000  # images, at most, evenly spaced
+_AT_ONCE = 64
+
+
+@torch.no_grad()
+def learn_codes(
+    state: TrainingState, settings: Settings, images: ImageSet, reporter: Reporter
+) -> None:
+    """Fit the codes of a coded G to the images of a run; those of ``init`` stay as they are.
+
+    What they are fitted to is flipped in every other image if the run's images are in half.
+    """
+    coding, D = coding_of(state), state.D
+    if coding is None or coding.fitted:
+        return
+    assert isinstance(D, Discriminator)
+    count = min(len(images), LOOKED_AT)
+    chosen = np.arange(count) * len(images) // count
+    looks = []
+    with reporter.task("Looking at images", count, "image") as advance, state.autocast():
+        for rows in np.split(chosen, range(_AT_ONCE, count, _AT_ONCE)):
+            flips = torch.arange(len(rows)) % 2 == 1 if settings.mirror else None
+            batch = normalize(images.batch(rows), flips).to(state.device)
+            looks.append(coding.look(batch, D.lite0).cpu())
+            advance(len(rows))
+    coding.fit(torch.cat(looks), derived_seed(settings.seed, "codes"))
+
+
+def share_codes(state: TrainingState) -> None:
+    """Give the codes that the first process has found to all processes, and to the averaged G."""
+    coding = coding_of(state)
+    if coding is None:
+        return
+    state.ranks.take_from_first(coding)
+    if isinstance(state.G_ema, Generator) and state.G_ema.coding is not None:
+        state.G_ema.coding.load_state_dict(coding.state_dict())
+
+
+def coding_of(state: TrainingState) -> Coding | None:
+    """Return what turns noise into codes in G, if G is coded."""
+    return state.G.coding if isinstance(state.G, Generator) else None
