@@ -31,11 +31,11 @@ PROJECTED_ONLY = (
 )
 
 
-def network_shapes(settings: Settings, images: float = math.inf) -> NetworkShapes:
-    """Return the networks' shapes for the settings of a run, as in a step after so many images.
+def check_together(settings: Settings) -> None:
+    """Refuse settings that do not go with each other or with the networks.
 
     Raises:
-        SettingsError: if a setting does not go with the networks.
+        SettingsError: naming the flag and what to do.
     """
     if (settings.family == "classic") != (settings.objective == "bce"):
         raise SettingsError(
@@ -47,6 +47,37 @@ def network_shapes(settings: Settings, images: float = math.inf) -> NetworkShape
             if getattr(settings, name):
                 flag = name.replace("_", "-")
                 raise SettingsError(f"--{flag} goes with --family projected, not with classic")
+    if settings.typical and not (settings.match and settings.match_beta):
+        raise SettingsError(
+            "--typical goes with --match and --match-beta, since it needs the averages that they "
+            "keep; use --typical 0"
+        )
+    if settings.paired and not (settings.match and settings.match_beta):
+        raise SettingsError(
+            "--paired goes with --match and --match-beta, whose averages are its units; "
+            "use --paired 0"
+        )
+    if settings.typical_kimg and not settings.typical:
+        raise SettingsError(
+            "--typical-kimg says when --typical begins, which has no weight: give --typical one, "
+            "or leave out both"
+        )
+    if settings.family == "classic" and settings.micro_batch:
+        raise SettingsError(
+            "--micro-batch goes with --family projected: classic normalises over whole batches; "
+            "where memory is short, use a smaller --batch-size"
+        )
+    if settings.family == "classic" and settings.precision == "bf16":
+        raise SettingsError("--precision bf16 goes with --family projected; classic is float32")
+
+
+def network_shapes(settings: Settings, images: float = math.inf) -> NetworkShapes:
+    """Return the networks' shapes for the settings of a run, as in a step after so many images.
+
+    Raises:
+        SettingsError: if a setting does not go with the networks.
+    """
+    check_together(settings)
     G = {"z_dim": settings.z_dim, "size": settings.size, "width": settings.width}
     if settings.g_styled:
         G["styled"] = True

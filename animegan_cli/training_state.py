@@ -112,33 +112,11 @@ def new_state(
         AnimeganError: if frozen weights that D needs are not installed.
     """
     shapes = network_shapes(settings)
-    if settings.typical and not (settings.match and settings.match_beta):
-        raise SettingsError(
-            "--typical goes with --match and --match-beta, since it needs the averages that they "
-            "keep; use --typical 0"
-        )
-    if settings.paired and not (settings.match and settings.match_beta):
-        raise SettingsError(
-            "--paired goes with --match and --match-beta, whose averages are its units; "
-            "use --paired 0"
-        )
-    if settings.typical_kimg and not settings.typical:
-        raise SettingsError(
-            "--typical-kimg says when --typical begins, which has no weight: give --typical one, "
-            "or leave out both"
-        )
-    if settings.family == "classic" and settings.micro_batch:
-        raise SettingsError(
-            "--micro-batch goes with --family projected: classic normalises over whole batches; "
-            "where memory is short, use a smaller --batch-size"
-        )
     if settings.batch_size % ranks.count or settings.batch_size < 2 * ranks.count:
         raise SettingsError(
             f"--batch-size {settings.batch_size}: {ranks.count} processes share it; "
             f"use a multiple of {ranks.count}, at least {2 * ranks.count}"
         )
-    if settings.family == "classic" and settings.precision == "bf16":
-        raise SettingsError("--precision bf16 goes with --family projected; classic is float32")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(settings.seed, "init"))
         G, D = shapes.build()

