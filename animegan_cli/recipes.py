@@ -23,6 +23,7 @@ MODERN = {
     "z_dim": 128,
     "width": 32,
     "d_width": 64,
+    "g_styled": True,
     "d_mixed": False,
     "d_zoom": 1.5,
     "d_zoom_kimg": 78.0,

@@ -101,7 +101,7 @@ class NetworkSettings(Section):
     g_styled: bool = Field(
         False,
         description="Let the noise also scale and shift the maps that it begins, in G of the "
-        "projected family: faces more varied, fewer of them whole.",
+        "projected family: images more varied.",
     )
     d_zoom: float | None = Field(
         None,

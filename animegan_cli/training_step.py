@@ -125,7 +125,7 @@ def shared_step(
     half = growing(state.cur_nimg, settings)
     latents = _latents(state, settings, "G")
     rows = paired_rows(settings.batch_size, state.ranks)
-    codes = _codes(state, settings, latents, reals, rows) if settings.paired else None
+    codes = codes_for(state, settings, latents, reals, rows) if settings.paired else None
     if half:
         reals = F.avg_pool2d(reals, 2)
 
@@ -223,6 +223,25 @@ def gradient_norm(network: nn.Module) -> Tensor:
     return get_total_norm([p.grad for p in network.parameters() if p.grad is not None])
 
 
+def augmentation(settings: Settings, purpose: str, images: int) -> Tensor:
+    """Return the numbers ``[batch_size, 5]`` by which a batch is augmented.
+
+    Args:
+        settings: of the step.
+        purpose: ``reals`` or ``fakes``; pairs of these are augmented alike.
+        images: seen before the step.
+    """
+
+    def of(purpose: str) -> Tensor:
+        numbers = generator(settings.seed, "augment", purpose, images)
+        return torch.rand(settings.batch_size, 5, generator=numbers)
+
+    numbers = of(purpose)
+    if settings.paired:
+        numbers[::2] = of("reals")[::2]
+    return numbers
+
+
 def _features(
     D: Discriminator, images: Tensor, state: TrainingState, settings: Settings, purpose: str
 ) -> list[Tensor]:
@@ -232,17 +251,9 @@ def _features(
     al. 2016, arXiv 1604.06174).
     """
 
-    def uniform() -> Tensor:
-        def of(purpose: str) -> Tensor:
-            numbers = generator(settings.seed, "augment", purpose, state.cur_nimg)
-            return torch.rand(settings.batch_size, 5, generator=numbers)
-
-        whole = of(purpose)
-        if settings.paired:
-            whole[::2] = of("reals")[::2]
-        return state.ranks.part(whole)
-
-    draws = state.recorder.tensor(uniform, state.device)
+    draws = state.recorder.tensor(
+        lambda: state.ranks.part(augmentation(settings, purpose, state.cur_nimg)), state.device
+    )
 
     def look(images: Tensor, numbers: Tensor) -> list[Tensor]:
         if settings.augment:
@@ -270,7 +281,7 @@ def _latents(state: TrainingState, settings: Settings, purpose: str) -> Tensor:
 
 
 @torch.no_grad()
-def _codes(
+def codes_for(
     state: TrainingState, settings: Settings, latents: Tensor, reals: Tensor, rows: slice
 ) -> Tensor:
     """Return the codes that noise gives, and in those rows the codes of real images."""

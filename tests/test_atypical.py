@@ -75,7 +75,7 @@ def test_a_step_moves_G_by_its_weight(monkeypatch: pytest.MonkeyPatch) -> None:
     moved = []
     for weight in (1e-9, 2.0):
         rate = {"g_optimizer": "sgd", "g_lr": 0.01, "g_lr_kimg": 0.0}
-        settings = settings_of(**rate, typical=weight, paired=0.0)
+        settings = settings_of(**rate, typical=weight, paired=0.0, g_styled=False)
         state = trained(settings.model_copy(update={"typical": 1e-9}), KNOWN + 2)
         weights = list(state.G.parameters())
         before = [x.detach().clone() for x in weights]

@@ -156,7 +156,9 @@ def test_a_run_from_a_snapshot_keeps_its_codes_on_other_images(
     assert "coded" not in load_snapshot(plain).shapes.G  # as those of before there were codes
     begun = train(modern(init=plain, run=tmp_path / "begun")).snapshot
     assert load_snapshot(begun).G.coding.fitted  # type: ignore[union-attr]
-    with pytest.raises(SettingsError, match=r"its networks are those of .* --paired 1; give"):
+    with pytest.raises(
+        SettingsError, match=r"its networks are those of .* --paired 1 --g-styled; give"
+    ):
         new_state(modern(init=first, paired=0.0), CPU)
 
 

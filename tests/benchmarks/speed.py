@@ -99,9 +99,10 @@ from animegan_cli.data import list_images, normalize, open_images
 from animegan_cli.device import choose_device, reuse_freed_memory
 from animegan_cli.networks import classic, lite0
 from animegan_cli.networks.lite0 import SameConv, turned
-from animegan_cli.networks.projected import Discriminator, Doubling
+from animegan_cli.networks.projected import Discriminator, Doubling, Generator
 from animegan_cli.objectives import OBJECTIVES
 from animegan_cli.order import Order
+from animegan_cli.pairing import unlikeness
 from animegan_cli.settings import Settings
 from animegan_cli.sources import Layer, resolve
 from animegan_cli.training_state import TrainingState, new_state
@@ -474,11 +475,15 @@ def plain_classic(state: TrainingState, reals: Tensor, settings: Settings) -> No
 def plain_projected(state: TrainingState, reals: Tensor, settings: Settings) -> None:
     """Do the same mathematics with fakes of its own for each network."""
     G, D = state.G, state.D
-    assert isinstance(D, Discriminator)
-    objective = OBJECTIVES[settings.objective]
+    assert isinstance(D, Discriminator) and isinstance(G, Generator)
+    coding, objective = G.coding, OBJECTIVES[settings.objective]
+
+    numbers = torch.rand(2, settings.batch_size, 5, device=reals.device)
+    if settings.paired:
+        numbers[1, ::2] = numbers[0, ::2]
 
     def features(images: Tensor) -> list[Tensor]:
-        draw = Draw.from_uniform(torch.rand(len(images), 5, device=images.device))
+        draw = Draw.from_uniform(numbers[int(images is not reals)])
         return D.features(augment(images, draw, settings.augment))
 
     state.D_optimizer.zero_grad()
@@ -487,11 +492,23 @@ def plain_projected(state: TrainingState, reals: Tensor, settings: Settings) -> 
     objective.D(D.judge(real_mixed), D.judge(mixed)).backward()
     state.D_optimizer.step()
     state.G_optimizer.zero_grad()
-    fakes = G(torch.randn(settings.batch_size, settings.z_dim, device=reals.device))
+    z, codes = torch.randn(settings.batch_size, settings.z_dim, device=reals.device), None
+    if settings.paired:
+        codes = G.codes(z)  # type: ignore[operator]
+        codes[::2] = coding.encode(coding.look(reals[::2], D.lite0))
+    fakes = G(z, codes=codes)
     real_features, fake_features = features(reals), features(fakes)
     mismatch = state.matching.mismatch(reals, real_features, fakes, fake_features)
     loss = objective.G(D.judge(D.mixing(real_features)), D.judge(D.mixing(fake_features)))
-    (loss + settings.match * mismatch).backward()
+    loss = loss + settings.match * mismatch
+    if settings.paired:
+        sides = [
+            (images[::2], [x[::2] for x in maps])
+            for images, maps in ((reals, real_features), (fakes, fake_features))
+        ]
+        apart = unlikeness(sides[0], sides[1], state.matching.real_moments())
+        loss = loss + settings.paired * apart / len(reals[::2])
+    loss.backward()
     state.G_optimizer.step()
 
 

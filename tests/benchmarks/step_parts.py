@@ -6,17 +6,17 @@ of ``animegan_cli/training_step.py`` is checked by ``same_weights``: both must l
 
 import tempfile
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from animegan_cli.augment import Draw, augment
-from animegan_cli.device import generator, noise
+from animegan_cli.device import noise
 from animegan_cli.health import diversity, variety
 from animegan_cli.networks.projected import Discriminator
 from animegan_cli.objectives import OBJECTIVES, bce
+from animegan_cli.pairing import paired_rows, unlikeness
 from animegan_cli.run_dir import RunDir
 from animegan_cli.run_log import RunLog
 from animegan_cli.sampling import in_passes, to_bytes
@@ -24,7 +24,7 @@ from animegan_cli.schedules import falling
 from animegan_cli.settings import Settings
 from animegan_cli.training_loop import GRID_IMAGES
 from animegan_cli.training_state import TrainingState, new_state
-from animegan_cli.training_step import average, gradient_norm, train_step
+from animegan_cli.training_step import augmentation, average, codes_for, gradient_norm, train_step
 
 Reals = Callable[[TrainingState], Tensor]
 Mark = Callable[[str], None]
@@ -107,16 +107,17 @@ def projected_step(state: TrainingState, settings: Settings, reals: Reals, mark:
     G, D, meters = state.G, state.D, state.meters
     assert isinstance(D, Discriminator)
     objective = OBJECTIVES[settings.objective]
-    autocast: AbstractContextManager[object] = (
-        nullcontext()
-        if state.dtype is torch.float32
-        else torch.autocast(state.device.type, state.dtype)
-    )
     images = reals(state)
     mark("reading data")
 
-    with autocast:
-        fakes = G(latents(state, settings, "G"))
+    z, codes = latents(state, settings, "G"), None
+    rows = paired_rows(settings.batch_size, state.ranks)
+    if settings.paired:
+        codes = codes_for(state, settings, z, images, rows)
+        mark("codes of reals")
+
+    with state.autocast():
+        fakes = G(z, codes=codes)
         mark("G forward")
         fake_features = D.features(augmented(fakes, state, settings, "fakes"))
         mixed = D.mixing(fake_features)
@@ -127,7 +128,7 @@ def projected_step(state: TrainingState, settings: Settings, reals: Reals, mark:
         mark("features of reals")
 
     state.D_optimizer.zero_grad()
-    with autocast:
+    with state.autocast():
         real_logits = D.judge(real_mixed)
         fake_logits = D.judge([x.detach() for x in mixed])
     D_loss = objective.D(real_logits, fake_logits)
@@ -144,7 +145,7 @@ def projected_step(state: TrainingState, settings: Settings, reals: Reals, mark:
 
     D.heads.requires_grad_(False)
     state.G_optimizer.zero_grad()
-    with autocast:
+    with state.autocast():
         fake_logits = D.judge(mixed)
     loss = objective.G(real_logits.detach(), fake_logits)
     meters.add("loss_G", loss.detach())
@@ -152,6 +153,14 @@ def projected_step(state: TrainingState, settings: Settings, reals: Reals, mark:
         mismatch = state.matching.mismatch(images, real_features, fakes.float(), fake_features)
         loss = loss + settings.match * falling(state.cur_nimg, settings.match_kimg) * mismatch
         meters.add("mismatch", mismatch.detach())
+        if settings.paired:
+            apart = unlikeness(
+                (images[rows], [x[rows] for x in real_features]),
+                (fakes[rows], [x[rows] for x in fake_features]),
+                state.matching.real_moments(),
+            ) * (1 / len(fakes[rows]))
+            loss = loss + settings.paired * apart
+            meters.add("unlikeness", apart.detach())
     mark("loss of G")
     loss.backward()
     mark("back to G")
@@ -193,9 +202,8 @@ def augmented(images: Tensor, state: TrainingState, settings: Settings, purpose:
     """Augment images as the step does."""
     if not settings.augment:
         return images
-    numbers = generator(settings.seed, "augment", purpose, state.cur_nimg)
-    draw = Draw.from_uniform(torch.rand(len(images), 5, generator=numbers).to(state.device))
-    return augment(images, draw, settings.augment)
+    numbers = augmentation(settings, purpose, state.cur_nimg).to(state.device)
+    return augment(images, Draw.from_uniform(numbers), settings.augment)
 
 
 def latents(state: TrainingState, settings: Settings, purpose: str) -> Tensor:
