@@ -79,6 +79,19 @@ first 64 seeds where nothing else is said:
 | 16 | 62 | real faces of round 1 |
 | 16 | 25 | ``modern`` at 178 kimg, the images of rounds 10 and 15 |
 | 16 | 22 | ``modern`` with ``g_styled`` at 180 kimg, with ``typical`` 3.5 for the last 8 kimg |
+| 17 | 60 | real faces of round 1 |
+| 17 | 16 | ``modern`` as it was, without ``paired``, at 54 kimg, 5 minutes on two cores |
+| 17 | 28, 28 | drawn from normal noise, half of a batch paired, at 52 kimg; with styles |
+| 17 | **35** | drawn from codes of real images that it learnt from, no styles |
+| 18 | 32 | drawn from normal noise, no styles, at 52 kimg; seeds 64 to 127 |
+| 18 | **40** | drawn from a mixture fitted to codes, the same snapshot |
+| 18 | **40** | drawn from codes of real images, the same snapshot |
+| 19 | 61 | real faces of round 1 |
+| 19 | 33 | ``modern`` as it was, at 110 kimg, 15 minutes: the images of rounds 8, 12 and 14 |
+| 19 | 33 | ``paired``, from a mixture, no styles, at 104 kimg: 20 of 91 faults no mouth |
+| 19 | **40** | ``paired``, from a mixture, styles, at 104 kimg: 23 of 74 faults no mouth |
+| 20 | 63 of 96 | that run at 126 kimg |
+| 20 | 57 of 96 | its copy, paired in the deeper two taps and colours alone from 104 to 116 kimg |
 
 All of rounds 1 to 6 is of heads of D that see mixtures. From round 8 on the question said that a
 mouth hidden behind an object counts; readers of round 7 differed in that, and were stricter in all.
