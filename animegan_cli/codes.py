@@ -21,22 +21,32 @@ def learn_codes(
 ) -> None:
     """Fit the codes of a coded G to the images of a run; those of ``init`` stay as they are.
 
-    What they are fitted to is flipped in every other image if the run's images are in half.
+    Where a run flips half of its images, so is every other one looked at; few images are looked at
+    both ways. The reporter is told what becomes of a snapshot's G.
     """
     coding, D = coding_of(state), state.D
-    if coding is None or coding.fitted:
+    if coding is None:
         return
+    if coding.fitted:
+        reporter.note("--init: codes stay those of the images that the snapshot learnt from")
+        return
+    if settings.init is not None:
+        reporter.note("--init: G draws from codes of these images, so other ones than it drew")
     assert isinstance(D, Discriminator)
     count = min(len(images), LOOKED_AT)
     chosen = np.arange(count) * len(images) // count
-    looks = []
-    with reporter.task("Looking at images", count, "image") as advance, state.autocast():
-        for rows in np.split(chosen, range(_AT_ONCE, count, _AT_ONCE)):
+    if settings.mirror and 2 * count <= LOOKED_AT:
+        chosen = chosen.repeat(2)
+    looks = torch.empty(len(chosen), len(coding.center))
+    with reporter.task("Looking at images", len(chosen), "image") as advance:
+        for first in range(0, len(chosen), _AT_ONCE):
+            rows = chosen[first : first + _AT_ONCE]
             flips = torch.arange(len(rows)) % 2 == 1 if settings.mirror else None
             batch = normalize(images.batch(rows), flips).to(state.device)
-            looks.append(coding.look(batch, D.lite0).cpu())
+            with state.autocast():
+                looks[first : first + len(rows)] = coding.look(batch, D.lite0)
             advance(len(rows))
-    coding.fit(torch.cat(looks), derived_seed(settings.seed, "codes"))
+        coding.fit(looks, derived_seed(settings.seed, "codes"))
 
 
 def share_codes(state: TrainingState) -> None:

@@ -2,7 +2,8 @@
 
 A GAN tells G what images are like in all, never what a certain one should have been; for part of a
 batch there is an answer: the image whose code it is drawn from. The error is by features, as in
-Larsen et al. 2016, arXiv 1512.09300, of D's frozen network, which sees both images augmented alike.
+Larsen et al. 2016, arXiv 1512.09300, of D's frozen network, which sees both images augmented alike,
+and by the mean colours of both as they are.
 """
 
 import torch
@@ -26,8 +27,8 @@ def unlikeness(
 ) -> Tensor:
     """Return how far images are from others in features and colours, as a scalar.
 
-    The squared difference of each map in units of the reals' variance, averaged over the map,
-    summed over maps and images.
+    The squared difference of each map in units of the reals' variance, one for the whole map,
+    averaged over the map, summed over maps and images.
 
     Args:
         reals: images ``[N, 3, S, S]`` in [-1, 1], and their features ``[N, C, H, W]``.
@@ -39,7 +40,7 @@ def unlikeness(
     maps = [
         [*features, F.avg_pool2d(images, COLORS >> half)] for images, features in (reals, fakes)
     ]
-    for wanted, found, moments in zip(*maps, spread, strict=False):
+    for wanted, found, moments in zip(*maps, spread[: len(maps[0])], strict=True):
         unit = moments.std.square().mean() + 1e-6
         total = total + (found.float() - wanted.float()).square().mean((1, 2, 3)).sum() / unit
     return total

@@ -191,7 +191,7 @@ class TrainingSettings(Section):
         0.0,
         ge=0,
         description="Weight for G of becoming like a real image where it draws from the code of "
-        "one, as it then does for half of a batch: most faces whole far sooner.",
+        "one, as for half of a batch then: images whole sooner; needs --match and --match-beta.",
     )
     typical: float = Field(
         0.0,

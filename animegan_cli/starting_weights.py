@@ -97,7 +97,8 @@ def start_from(
     """Give new networks of some shapes the weights of a snapshot.
 
     The heads of a D that sees the frozen features in another way stay as they are, and the reporter
-    is told so. What the snapshot's G lacks begins such that its images stay the same.
+    is told so. What the snapshot's G lacks begins such that its images stay the same, until codes
+    are fitted to the run's images (``codes``).
 
     Raises:
         SnapshotError: if the snapshot cannot be read.

@@ -104,12 +104,13 @@ def _train(
         )
         if run.states():
             load_state(run, state, images.digest, reporter)
-        elif ranks.first:
-            learn_codes(state, settings, images, reporter)
         if ranks.first:
             write_start_files(run, settings, images, GRID_IMAGES)
-    if state.cur_nimg == 0:
-        share_codes(state)
+        if ranks.first and not run.states():
+            learn_codes(state, settings, images, reporter)
+    if not run.states():
+        with ranks.in_contact():
+            share_codes(state)
     compile_networks(state, settings.compile, reporter)
     if device.type == "cuda" and settings.recipe == "modern":
         reporter.note("--recipe modern-gpu makes more of a GPU, in batches of 128")

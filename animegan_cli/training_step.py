@@ -284,7 +284,18 @@ def _latents(state: TrainingState, settings: Settings, purpose: str) -> Tensor:
 def codes_for(
     state: TrainingState, settings: Settings, latents: Tensor, reals: Tensor, rows: slice
 ) -> Tensor:
-    """Return the codes that noise gives, and in those rows the codes of real images."""
+    """Return the codes that noise gives, and in some rows the codes of real images.
+
+    Args:
+        state: whose G is coded.
+        settings: of the step.
+        latents: noise ``[N, z_dim]``.
+        reals: ``[N, 3, S, S]`` in [-1, 1], at full size.
+        rows: which (``paired_rows``).
+
+    Returns:
+        Codes ``[N, L]`` in float32, without gradients.
+    """
     G, D = state.G, state.D
     assert isinstance(G, Generator) and G.coding is not None and isinstance(D, Discriminator)
     codes = G.codes(latents)

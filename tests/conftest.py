@@ -14,7 +14,9 @@ import torch
 from PIL import Image
 
 from animegan_cli.cli.app import main
+from animegan_cli.codes import coding_of, share_codes
 from animegan_cli.settings import Settings
+from animegan_cli.training_state import TrainingState
 
 REPOSITORY = Path(__file__).parents[1]
 FACES = REPOSITORY.parent / "shared" / "data" / "faces"
@@ -71,6 +73,18 @@ def write_photos(folder: Path, count: int) -> Path:
             folder / f"{i:03d}.png"
         )
     return folder
+
+
+def with_codes(state: TrainingState) -> TrainingState:
+    """Fit the codes of a state's G, if it is coded, to twenty images of noise."""
+    coding = coding_of(state)
+    if coding is not None:
+        images = torch.rand(20, 3, 16, 16, generator=torch.Generator().manual_seed(11)) * 2 - 1
+        with torch.no_grad():
+            looks = coding.look(images.to(state.device), state.D.lite0)  # type: ignore[arg-type]
+        coding.fit(looks.cpu(), seed=0)
+        share_codes(state)
+    return state
 
 
 @pytest.fixture

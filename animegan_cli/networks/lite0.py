@@ -67,7 +67,7 @@ class Lite0(nn.Module):
         self.blocks = nn.ModuleList(blocks)
 
     def forward(self, images: Tensor, count: int = len(TAPS)) -> list[Tensor]:
-        """Return the outputs of the first so many of the blocks in ``TAPS``, finest first."""
+        """Return the outputs of the first ``count`` blocks in ``TAPS``, finest first."""
         x = self.stem(turned(images) * (127.5 / 128) + 0.5 / 128)
         taps: list[Tensor] = []
         for i, block in enumerate(self.blocks[: TAPS[count - 1] + 1]):

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from animegan_cli.networks.coding import Coding
+from animegan_cli.networks.coding import LENGTH, Coding
 from animegan_cli.networks.lite0 import TAP_CHANNELS, TAP_STRIDES, Lite0
 
 MAX_CHANNELS = 512
@@ -50,7 +50,7 @@ class Generator(nn.Module):
         size: width and height of the images, 3 * 2^k or 2^k, at least 16.
         width: channels at half of the size.
         styled: the noise also scales and shifts the channels of each map up to half of the size.
-        coded: half of the noise becomes a code, as real images have them, before it is seen.
+        coded: half of the noise, 64 numbers at most, becomes a code as real images have them.
 
     Attributes:
         coding: turns noise into codes, and real images; None if G is not ``coded``.
@@ -70,7 +70,7 @@ class Generator(nn.Module):
         super().__init__()
         self.z_dim = z_dim
         self.size = size
-        self.coding = Coding(size, z_dim // 2) if coded else None
+        self.coding = Coding(size, min(z_dim // 2, LENGTH)) if coded else None
         sides = resolutions(size)
         self.first_side = sides[0]
         widths = [channels_at(side, size, width) for side in sides]
@@ -98,7 +98,7 @@ class Generator(nn.Module):
         """Map noise ``[N, z_dim]`` to images ``[N, 3, size, size]`` in [-1, 1].
 
         With ``half`` the images are half as wide and high, and the last layers are left out. With
-        ``codes`` ``[N, z_dim // 2]`` a coded G draws from those in place of the noise's own.
+        ``codes`` ``[N, L]`` a coded G, and no other, draws from those in place of the noise's own.
         """
         z = _scaled(z)
         if self.coding is not None:
@@ -120,7 +120,7 @@ class Generator(nn.Module):
         return torch.tanh(large + self.to_image(x))
 
     def codes(self, z: Tensor) -> Tensor:
-        """Return the codes ``[N, z_dim // 2]`` that a coded G makes of noise ``[N, z_dim]``."""
+        """Return the codes ``[N, L]`` that a coded G makes of noise ``[N, z_dim]``."""
         assert self.coding is not None
         codes: Tensor = self.coding(_scaled(z))
         return codes
@@ -138,10 +138,11 @@ def _of_before(G: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> 
     What is not there begins as zeros, and codes as the noise itself.
     """
     unstyled = not any(".style." in name for name in state)
+    uncoded = not any(name.startswith(f"{prefix}coding.") for name in state)
     for name, tensor in G.state_dict().items():
         if name.startswith("to_half.") or (unstyled and ".style." in name):
             state.setdefault(f"{prefix}{name}", torch.zeros_like(tensor))
-        elif name.startswith("coding."):
+        elif uncoded and name.startswith("coding."):
             state.setdefault(f"{prefix}{name}", tensor)
 
 

@@ -1,10 +1,10 @@
 """How well the codes that noise becomes pass for those of real images.
 
 ``python tests/benchmarks/codes.py FACES`` fits codes as a run of ``modern`` does, then teaches a
-small network to tell codes of images that it was not fitted to from noise, and from what the fitted
-mixture makes of noise. It prints how often a real code is rated higher of two (area under the
-curve, 0.5 is chance), by codes kept apart from that too. Of 12,000 faces, fitted in 22 seconds of
-CPU time: 0.902 from noise, and 0.693 from draws of the mixture.
+small network to tell the codes of those images, each the other way round, from noise, and from what
+the fitted mixture makes of noise. It prints how often a real code is rated higher of two (area
+under the curve, 0.5 is chance), by codes kept apart from what that network learns from. Of 12,000
+faces, fitted in 18 seconds of CPU time: 0.876 from noise, and 0.637 from draws of the mixture.
 """
 
 import argparse
@@ -19,12 +19,11 @@ from torch import Tensor, nn
 from animegan_cli.codes import learn_codes
 from animegan_cli.data import list_images, normalize, open_images
 from animegan_cli.networks.projected import Discriminator, Generator
-from animegan_cli.recipes import RECIPES
 from animegan_cli.reporting import NullReporter
 from animegan_cli.settings import Settings
 from animegan_cli.training_state import new_state
 
-APART, STEPS, BATCH = 0.25, 1500, 256
+APART, STEPS, BATCH = 0.25, 500, 256
 
 
 def main() -> None:
@@ -32,7 +31,7 @@ def main() -> None:
     parser.add_argument("faces", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    settings = Settings(recipe="modern", data=options.faces, **RECIPES["modern"].values)
+    settings = Settings(recipe="modern", data=options.faces)
     state = new_state(settings, torch.device("cpu"))
     G, D = state.G, state.D
     assert isinstance(G, Generator) and G.coding is not None and isinstance(D, Discriminator)
@@ -40,18 +39,12 @@ def main() -> None:
     began = time.process_time()
     learn_codes(state, settings, images, NullReporter())
     print(f"fitted in {time.process_time() - began:.0f} s of CPU time")
-    with torch.no_grad(), state.autocast():
-        # The other way round: the images whose mirror images were looked at, and the reverse.
-        codes = torch.cat(
-            [
-                G.coding.encode(
-                    G.coding.look(
-                        normalize(images.batch(rows), torch.arange(len(rows)) % 2 == 0), D.lite0
-                    )
-                )
-                for rows in np.split(np.arange(len(images)), range(64, len(images), 64))
-            ]
-        ).float()
+    looks = []
+    for rows in np.split(np.arange(len(images)), range(64, len(images), 64)):
+        flips = torch.arange(len(rows)) % 2 == 0
+        with torch.no_grad(), state.autocast():
+            looks.append(G.coding.look(normalize(images.batch(rows), flips), D.lite0))
+    codes = G.coding.encode(torch.cat(looks))
     codes = codes[torch.randperm(len(codes), generator=torch.Generator().manual_seed(0))]
     z = torch.randn(len(codes), settings.z_dim, generator=torch.Generator().manual_seed(1))
     print(f"from noise: {told_apart(codes, z[:, : codes.shape[1]]):.3f}")
@@ -65,17 +58,15 @@ def told_apart(reals: Tensor, others: Tensor) -> float:
         nn.Linear(reals.shape[1], 256), nn.GELU(), nn.Linear(256, 256), nn.GELU(), nn.Linear(256, 1)
     )
     optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
-    apart, best = round(APART * len(reals)), 0.0
-    for step in range(1, STEPS + 1):
+    apart = round(APART * len(reals))
+    for _ in range(STEPS):
         real, other = (network(x[torch.randint(len(x) - apart, (BATCH,))]) for x in (reals, others))
         optimizer.zero_grad()
         (F.softplus(-real) + F.softplus(other)).mean().backward()
         optimizer.step()
-        if step % (STEPS // 10) == 0:
-            with torch.no_grad():
-                real, other = (network(x[-apart:]).flatten() for x in (reals, others))
-                best = max(best, (real[:, None] > other[None]).float().mean().item())
-    return best
+    with torch.no_grad():
+        real, other = (network(x[-apart:]).flatten() for x in (reals, others))
+    return (real[:, None] > other[None]).float().mean().item()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ own layers, as on a GPU), and the operators that it runs. A step then takes a ti
 operator, however small, and a time for the arithmetic. Both are those of an H200 at width 32, from
 two measured steps (``cuda_step.py``: 9.59 ms at batch 32, 15.45 ms at 128):
 
-- ``--operator-us 2.6``: for each of 2,920 operators of a recorded step.
+- ``--operator-us 2.6``: for each of the 2,920 operators that a recorded step had then.
 - ``--tflops 30``: 3 % of that card's dense bfloat16 rate; most of a step is memory moved.
 - ``--launch-us 18``: several processes record no step, and then none is shorter than all its
   operators launched one after the other; that host took 53.4 ms for them.

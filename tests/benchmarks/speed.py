@@ -486,17 +486,21 @@ def plain_projected(state: TrainingState, reals: Tensor, settings: Settings) -> 
         draw = Draw.from_uniform(numbers[int(images is not reals)])
         return D.features(augment(images, draw, settings.augment))
 
+    def drawn() -> Tensor:
+        z = torch.randn(settings.batch_size, settings.z_dim, device=reals.device)
+        if coding is None:
+            return G(z)
+        codes = G.codes(z)
+        codes[::2] = coding.encode(coding.look(reals[::2], D.lite0))
+        return G(z, codes=codes)
+
     state.D_optimizer.zero_grad()
-    fakes = G(torch.randn(settings.batch_size, settings.z_dim, device=reals.device)).detach()
+    fakes = drawn().detach()
     real_mixed, mixed = D.mixing(features(reals)), D.mixing(features(fakes))
     objective.D(D.judge(real_mixed), D.judge(mixed)).backward()
     state.D_optimizer.step()
     state.G_optimizer.zero_grad()
-    z, codes = torch.randn(settings.batch_size, settings.z_dim, device=reals.device), None
-    if settings.paired:
-        codes = G.codes(z)  # type: ignore[operator]
-        codes[::2] = coding.encode(coding.look(reals[::2], D.lite0))
-    fakes = G(z, codes=codes)
+    fakes = drawn()
     real_features, fake_features = features(reals), features(fakes)
     mismatch = state.matching.mismatch(reals, real_features, fakes, fake_features)
     loss = objective.G(D.judge(D.mixing(real_features)), D.judge(D.mixing(fake_features)))
