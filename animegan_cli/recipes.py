@@ -49,7 +49,7 @@ MODERN = {
 
 RECIPES: dict[str, Recipe] = {
     "modern": Recipe(
-        summary="a projected discriminator with matched features: good faces soonest",
+        summary="a projected discriminator, and G told what it should draw: good faces soonest",
         values=MODERN,
     ),
     "modern-gpu": Recipe(
