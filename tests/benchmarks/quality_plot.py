@@ -55,12 +55,17 @@ def picture(curves: dict[str, list[dict[str, float]]], floor: float) -> str:
         line(LEFT, y(floor), WIDTH - RIGHT, y(floor), "#6b7280", "4 4"),
         text(WIDTH - RIGHT + 8, y(floor) + 4, f"floor {floor:g}", "start", "#6b7280"),
     ]
+    labels: list[tuple[float, float]] = []
     for (name, curve), color in zip(curves.items(), COLORS, strict=False):
         points = [(x(row["cpu_sec"]), y(row["frechet"])) for row in curve]
         path = " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>')
         parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3" fill="{color}"/>' for a, b in points]
-        parts.append(text(points[-1][0] + 8, points[-1][1] + 4, name, "start", color))
+        label = points[-1][0] + 8, points[-1][1] + 4
+        while any(abs(label[0] - a) < 60 and abs(label[1] - b) < 12 for a, b in labels):
+            label = label[0], label[1] - 4  # above the one that is there
+        labels.append(label)
+        parts.append(text(*label, name, "start", color))
     return "\n".join([*parts, "</svg>", ""])
 
 
