@@ -97,6 +97,9 @@ first 64 seeds where nothing else is said:
 | 21 | **39**, 38 | ``modern`` as it is, at 100 and, another run, 168 kimg, after as long |
 | 22 | 66 of 96 | that run at 168 kimg; seeds 64 to 159 |
 | 22 | 70, 72 of 96 | the same, codes 0.85 and 0.7 times as far from the means of clusters |
+| 23 | 61 | real faces of round 1 |
+| 23 | 35 | ``modern`` as it is, at 100 kimg, 15 minutes on two cores: the images of round 21 |
+| 23 | **42** | ``modern`` as it is, at 292 kimg, an hour on two cores |
 
 All of rounds 1 to 6 is of heads of D that see mixtures. From round 8 on the question said that a
 mouth hidden behind an object counts; readers of round 7 differed in that, and were stricter in all.
