@@ -31,7 +31,10 @@ def learn_codes(
         reporter.note("--init: codes stay those of the images that the snapshot learnt from")
         return
     if settings.init is not None:
-        reporter.note("--init: G draws from codes of these images, so other ones than it drew")
+        reporter.note(
+            "--init: G draws from codes of these images, and so other ones than the snapshot; "
+            "--paired 0 keeps those"
+        )
     assert isinstance(D, Discriminator)
     count = min(len(images), LOOKED_AT)
     chosen = np.arange(count) * len(images) // count
