@@ -38,17 +38,17 @@ def learn_codes(
     assert isinstance(D, Discriminator)
     count = min(len(images), LOOKED_AT)
     chosen = np.arange(count) * len(images) // count
-    if settings.mirror and 2 * count <= LOOKED_AT:
-        chosen = chosen.repeat(2)
+    ways = 2 if settings.mirror and 2 * count <= LOOKED_AT else 1
+    chosen = chosen.repeat(ways)
     looks = torch.empty(len(chosen), len(coding.center))
-    with reporter.task("Looking at images", len(chosen), "image") as advance:
+    with reporter.task("Looking at images", count, "image") as advance:
         for first in range(0, len(chosen), _AT_ONCE):
             rows = chosen[first : first + _AT_ONCE]
             flips = torch.arange(len(rows)) % 2 == 1 if settings.mirror else None
             batch = normalize(images.batch(rows), flips).to(state.device)
             with state.autocast():
                 looks[first : first + len(rows)] = coding.look(batch, D.lite0)
-            advance(len(rows))
+            advance(len(rows) // ways)
         coding.fit(looks, derived_seed(settings.seed, "codes"))
 
 
