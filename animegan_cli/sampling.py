@@ -24,6 +24,8 @@ from torch import Tensor, nn
 from animegan_cli.atomic import writing
 from animegan_cli.checkpoints import Snapshot
 from animegan_cli.device import noise
+from animegan_cli.errors import SettingsError
+from animegan_cli.networks.coding import Coding
 from animegan_cli.pictures import ONE_FILE, open_output, output_file, save_png
 from animegan_cli.reporting import NullReporter, Reporter
 from animegan_cli.seeds import Spans, parse_seeds
@@ -114,6 +116,22 @@ def to_bytes(images: Tensor) -> Tensor:
 def to_rows(images: Tensor) -> NDArray[np.uint8]:
     """Return images ``[N, 3, S, S]`` as ``[N, S, S, 3]``."""
     return images.permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def truncate(G: nn.Module, truncation: float) -> None:
+    """Let G draw from codes so many times as far from their cluster's mean, 0 to 1.
+
+    Raises:
+        SettingsError: if it is not 1 and G does not draw from codes of real images.
+    """
+    coding = getattr(G, "coding", None)
+    if isinstance(coding, Coding) and coding.fitted:
+        coding.truncation = truncation
+    elif truncation != 1:
+        raise SettingsError(
+            f"--truncation {truncation:g}: this generator does not draw from codes of real images, "
+            "as those of classic, of --paired 0 and of older versions; leave it out"
+        )
 
 
 def draw(
@@ -234,7 +252,9 @@ def sample(
 
 def provenance(snapshot: Snapshot, mean: float, std: float) -> dict[str, str]:
     """Return that from which, with a seed, an image can be drawn again."""
-    return {"snapshot": snapshot.hash, "mean": str(mean), "std": str(std), "software": "animegan"}
+    about = {"snapshot": snapshot.hash, "mean": str(mean), "std": str(std), "software": "animegan"}
+    truncation = getattr(getattr(snapshot.G, "coding", None), "truncation", 1.0)
+    return about if truncation == 1 else {**about, "truncation": str(truncation)}
 
 
 def grid_of(images: Tensor) -> NDArray[np.uint8]:

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from conftest import Cli, error_line, write_photos
+from PIL import Image
 from torch import Tensor
 
 from animegan_cli.checkpoints import load_snapshot
@@ -20,6 +22,7 @@ from animegan_cli.pairing import paired_rows
 from animegan_cli.parallel import Ranks
 from animegan_cli.recipes import RECIPES
 from animegan_cli.reporting import NullReporter
+from animegan_cli.sampling import draw, truncate
 from animegan_cli.sections import IMAGE_SIZES
 from animegan_cli.settings import Settings
 from animegan_cli.training_loop import train
@@ -145,6 +148,34 @@ def test_a_snapshot_keeps_its_codes(modern: Make) -> None:
     learn_codes(state, modern(), images, NullReporter())
     for name, buffer in state.G.coding.named_buffers():  # type: ignore[union-attr, operator]
         assert torch.equal(again.G.state_dict()[f"coding.{name}"], buffer)
+
+
+def test_truncation_draws_codes_nearer_to_the_middle_of_their_cluster(
+    modern: Make, cli: Cli, tmp_path: Path
+) -> None:
+    snapshot = train(modern()).snapshot
+    G = load_snapshot(snapshot).G
+    whole = G.codes(noise(64))  # type: ignore[operator]
+    truncate(G, 0.0)
+    middle = G.codes(noise(64))  # type: ignore[operator]
+    truncate(G, 0.5)
+    assert torch.allclose(G.codes(noise(64)), (whole + middle) / 2, atol=1e-5)  # type: ignore[operator]
+
+    flags = ("--snapshot", snapshot, "--truncation", 0.5, "--out", "o")
+    for command in (("sample", "--n", 3), ("rank", "--candidates", 3, "--top-k", 3)):
+        assert cli(*command, *flags).returncode == 0
+        (file,) = (tmp_path / "o").glob("*seed-00000002.png")
+        with Image.open(file) as image:
+            text = image.text  # type: ignore[attr-defined]
+            drawn = np.asarray(image)
+        file.unlink()
+        assert text["truncation"] == "0.5"
+        (again,) = draw(G, [2])
+        assert (again.images[0].permute(1, 2, 0).numpy() == drawn).all()
+    plain = train(modern(paired=0.0, run=tmp_path / "plain")).snapshot
+    line = error_line(cli("sample", "--snapshot", plain, "--truncation", 0.5))
+    assert "--truncation 0.5: this generator does not draw from codes of real images" in line
+    assert cli("sample", "--snapshot", plain, "--truncation", 1).returncode == 0
 
 
 def test_a_run_from_a_snapshot_keeps_its_codes_on_other_images(

@@ -252,11 +252,13 @@ def _networks(settings: Settings) -> "tuple[Snapshot, Path, torch.device]":
     from animegan_cli.device import choose_device, set_threads
     from animegan_cli.pretrained import PRETRAINED
     from animegan_cli.run_dir import BEST, find_snapshot
+    from animegan_cli.sampling import truncate
 
     path = settings.snapshot or find_snapshot(settings.run)
     device = choose_device(settings.device)
     set_threads(settings.threads)
     snapshot = load_snapshot(path, device)
+    truncate(snapshot.G, settings.truncation)
     name = "the pretrained faces that animegan brings" if path == PRETRAINED else str(path)
     why = "" if path != PRETRAINED or settings.snapshot else "no snapshot in runs: "
     best = ", the best by score" if path.name == BEST else ""

@@ -39,6 +39,8 @@ class Coding(nn.Module):
         mean: of each cluster of codes, ``[K, length]``.
         scale: of each cluster; times its transpose the covariance, ``[K, length, length]``.
         limit: sum of the shares of a cluster and those before it, ``[K]``.
+        truncation: codes out of noise are so many times as far from their cluster's mean (Mokady
+            et al. 2022, arXiv 2202.12211, section 4.3); 1 in training, and not part of a snapshot.
     """
 
     center: Tensor
@@ -50,6 +52,7 @@ class Coding(nn.Module):
     def __init__(self, size: int, length: int) -> None:
         super().__init__()
         self.length = length
+        self.truncation = 1.0
         self.small = size
         while self.small > SMALL:
             self.small //= 2
@@ -70,7 +73,7 @@ class Coding(nn.Module):
         """
         u = 0.5 + 0.5 * torch.erf(z[:, -1:].float() * 0.5**0.5)
         cluster = (u > self.limit[:-1]).sum(1)
-        place = z[:, None, : self.length].float()
+        place = self.truncation * z[:, None, : self.length].float()
         return self.mean[cluster] + (self.scale[cluster] * place).sum(2)
 
     def look(self, images: Tensor, lite0: Lite0) -> Tensor:
