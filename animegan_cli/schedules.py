@@ -6,7 +6,7 @@ from animegan_cli.settings import Settings
 
 LOWEST = 0.25
 # Lengths that are counted in steps: in batches twice as large they are twice as many images long.
-_COUNTED_IN_STEPS = ("g_lr_kimg", "match_kimg", "ema_kimg")
+_COUNTED_IN_STEPS = ("g_lr_kimg", "match_kimg", "paired_kimg", "ema_kimg")
 
 
 def falling(images: float, kimg: float) -> float:
@@ -20,6 +20,19 @@ def falling(images: float, kimg: float) -> float:
 def seen(images: float, settings: Settings) -> float:
     """Return images seen, as schedules count; ``init`` begins where they all have ended."""
     return images if settings.init is None else math.inf
+
+
+def match_weight(images: float, settings: Settings) -> float:
+    """Return the weight of the mismatch of all images in G's loss by now."""
+    return settings.match * falling(seen(images, settings), settings.match_kimg)
+
+
+def paired_weight(images: float, settings: Settings) -> float:
+    """Return the weight of how far images are from the real ones of their codes, by now.
+
+    It falls as a square: what soonest brings faces that are whole holds a run back later.
+    """
+    return settings.paired * falling(seen(images, settings), settings.paired_kimg) ** 2
 
 
 def growing(images: float, settings: Settings) -> bool:

@@ -193,6 +193,12 @@ class TrainingSettings(Section):
         description="Weight for G of becoming like a real image where it draws from the code of "
         "one, as for half of a batch then: images whole sooner; needs --match and --match-beta.",
     )
+    paired_kimg: float = Field(
+        0.0,
+        ge=0,
+        description="Thousands of images after which paired falls, to a 16th at four times as "
+        "many: what helps at first holds G back later; 0 for never.",
+    )
     typical: float = Field(
         0.0,
         ge=0,

@@ -28,6 +28,7 @@ PROJECTED_ONLY = (
     "d_mixed",
     "g_styled",
     "paired",
+    "paired_kimg",
 )
 
 

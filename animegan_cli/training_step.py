@@ -22,7 +22,15 @@ from animegan_cli.networks.projected import Discriminator, Generator
 from animegan_cli.objectives import OBJECTIVES, bce
 from animegan_cli.pairing import paired_rows, unlikeness
 from animegan_cli.recording import Kind
-from animegan_cli.schedules import enlarging, falling, growing, seen, typifying
+from animegan_cli.schedules import (
+    enlarging,
+    falling,
+    growing,
+    match_weight,
+    paired_weight,
+    seen,
+    typifying,
+)
 from animegan_cli.settings import Settings
 from animegan_cli.training_state import TrainingState
 
@@ -129,6 +137,9 @@ def shared_step(
     if half:
         reals = F.avg_pool2d(reals, 2)
 
+    def weight(schedule: Callable[[float, Settings], float]) -> float | Tensor:
+        return state.recorder.number(lambda: schedule(state.cur_nimg, settings), state.device)
+
     # See both batches through the frozen features, augmented alike.
     with state.autocast():
         with torch.set_grad_enabled(train_G):
@@ -167,13 +178,7 @@ def shared_step(
             mismatch = state.matching.mismatch(
                 reals, real_features, fakes.float(), fake_features, half, state.ranks
             )
-            share = state.recorder.number(
-                lambda: (
-                    settings.match * falling(seen(state.cur_nimg, settings), settings.match_kimg)
-                ),
-                state.device,
-            )
-            loss = loss + share * mismatch
+            loss = loss + weight(match_weight) * mismatch
             state.meters.add("mismatch", mismatch.detach())
             if settings.paired:
                 apart = unlikeness(
@@ -182,7 +187,7 @@ def shared_step(
                     state.matching.real_moments(),
                     half,
                 ) * (state.ranks.count / -(-settings.batch_size // 2))
-                loss = loss + settings.paired * apart
+                loss = loss + weight(paired_weight) * apart
                 state.meters.add("unlikeness", apart.detach())
             # Where D's view has changed in this step, what is known is of the one before.
             if state.atypicality.known and state.matching.averages.settled():

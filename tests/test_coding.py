@@ -23,6 +23,7 @@ from animegan_cli.parallel import Ranks
 from animegan_cli.recipes import RECIPES
 from animegan_cli.reporting import NullReporter
 from animegan_cli.sampling import draw, truncate
+from animegan_cli.schedules import paired_weight
 from animegan_cli.sections import IMAGE_SIZES
 from animegan_cli.settings import Settings
 from animegan_cli.training_loop import train
@@ -209,6 +210,22 @@ def test_images_of_codes_become_like_their_own(modern: Make) -> None:
         train_step(state, settings, lambda: reals)
         found.append(state.meters.pop_means()["unlikeness"])
     assert sum(found[-5:]) < 0.6 * sum(found[:5])
+
+
+def test_the_weight_of_pairs_falls_as_a_square(modern: Make) -> None:
+    gradients = []
+    for paired, paired_kimg in ((4.0, 0.002), (1.0, 0.0)):
+        settings = modern(paired=paired, paired_kimg=paired_kimg)
+        state = new_state(settings, CPU)
+        learn_codes(state, settings, open_images(list_images(settings.data), 16), NullReporter())
+        state.cur_nimg = 4  # twice paired_kimg: a quarter of the weight
+        train_step(state, settings, lambda: noise(4, 3 * 16 * 16).view(4, 3, 16, 16).tanh())
+        gradients.append(state.meters.pop_means()["grad_norm_G"])
+    assert gradients[0] == pytest.approx(gradients[1], rel=1e-4)
+    own = modern(paired_kimg=40.0)
+    weights = [paired_weight(seen, own) for seen in (0, 40_000, 160_000, 10**9)]
+    assert weights == [1, 1, 1 / 16, 1 / 16]
+    assert paired_weight(0, own.model_copy(update={"init": Path("x")})) == 1 / 16
 
 
 @pytest.mark.parametrize(("batch", "count"), [(8, 1), (8, 2), (6, 2), (9, 3), (15, 5), (7, 1)])

@@ -62,7 +62,11 @@ def trained(settings: Settings, recorder: Recorder) -> TrainingState:
     [
         ("classic", {"d_iter_step": 2}),
         ("classic-adam", {"g_iter_step": 3, "g_lr_kimg": 0.1}),
-        ("modern", {"match_beta": 0.2, "grow_kimg": 0.08, "match_kimg": 0.1, "g_lr_kimg": 0.1}),
+        (
+            "modern",
+            {"match_beta": 0.2, "grow_kimg": 0.08, "match_kimg": 0.1, "g_lr_kimg": 0.1}
+            | {"paired_kimg": 0.06},
+        ),
         (
             "modern",
             {"match_beta": 0.2, "grow_kimg": 0, "d_zoom": 1.5, "d_zoom_kimg": 0.08, "typical": 2.0},

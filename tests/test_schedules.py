@@ -29,7 +29,7 @@ def test_batches_that_do_not_grow() -> None:
 
 
 def test_lengths_that_are_counted_in_steps_grow_with_the_batch() -> None:
-    lengths = {"g_lr_kimg": 64.0, "match_kimg": 128.0, "ema_kimg": 5.0}
+    lengths = {"g_lr_kimg": 64.0, "match_kimg": 128.0, "paired_kimg": 40.0, "ema_kimg": 5.0}
     start = settings(**lengths, grow_kimg=40.0)
     assert stage(99_999, start) is start
     large = stage(300_000, start)

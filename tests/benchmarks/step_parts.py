@@ -20,7 +20,7 @@ from animegan_cli.pairing import paired_rows, unlikeness
 from animegan_cli.run_dir import RunDir
 from animegan_cli.run_log import RunLog
 from animegan_cli.sampling import in_passes, to_bytes
-from animegan_cli.schedules import falling
+from animegan_cli.schedules import match_weight, paired_weight
 from animegan_cli.settings import Settings
 from animegan_cli.training_loop import GRID_IMAGES
 from animegan_cli.training_state import TrainingState, new_state
@@ -151,7 +151,7 @@ def projected_step(state: TrainingState, settings: Settings, reals: Reals, mark:
     meters.add("loss_G", loss.detach())
     if settings.match:
         mismatch = state.matching.mismatch(images, real_features, fakes.float(), fake_features)
-        loss = loss + settings.match * falling(state.cur_nimg, settings.match_kimg) * mismatch
+        loss = loss + match_weight(state.cur_nimg, settings) * mismatch
         meters.add("mismatch", mismatch.detach())
         if settings.paired:
             apart = unlikeness(
@@ -159,7 +159,7 @@ def projected_step(state: TrainingState, settings: Settings, reals: Reals, mark:
                 (fakes[rows], [x[rows] for x in fake_features]),
                 state.matching.real_moments(),
             ) * (1 / len(fakes[rows]))
-            loss = loss + settings.paired * apart
+            loss = loss + paired_weight(state.cur_nimg, settings) * apart
             meters.add("unlikeness", apart.detach())
     mark("loss of G")
     loss.backward()
