@@ -49,7 +49,7 @@ def learn_codes(
             with state.autocast():
                 looks[first : first + len(rows)] = coding.look(batch, D.lite0)
             advance(len(rows) // ways)
-        coding.fit(looks, derived_seed(settings.seed, "codes"))
+        coding.fit(looks, derived_seed(settings.seed, "codes"), settings.paired_focus)
 
 
 def share_codes(state: TrainingState) -> None:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from animegan_cli.matching import COLORS, Moments
+from animegan_cli.networks.coding import middle
 from animegan_cli.parallel import Ranks
 
 
@@ -24,17 +25,19 @@ def unlikeness(
     fakes: tuple[Tensor, list[Tensor]],
     spread: list[Moments],
     half: bool = False,
+    focus: float = 0.0,
 ) -> Tensor:
     """Return how far images are from others in features and colours, as a scalar.
 
     The squared difference of each map in units of the reals' variance, one for the whole map,
-    averaged over the map, summed over maps and images.
+    averaged over the map, the middle more than the rest, summed over maps and images.
 
     Args:
         reals: images ``[N, 3, S, S]`` in [-1, 1], and their features ``[N, C, H, W]``.
         fakes: the same, of images that should be like them, each like its own.
         spread: the reals' moments, of features, then of mean colours over squares.
         half: whether S is half of the full size.
+        focus: how much more the middle of each map counts (``coding.middle``).
     """
     total = torch.zeros((), device=reals[0].device)
     maps = [
@@ -42,5 +45,7 @@ def unlikeness(
     ]
     for wanted, found, moments in zip(*maps, spread[: len(maps[0])], strict=True):
         unit = moments.std.square().mean() + 1e-6
-        total = total + (found.float() - wanted.float()).square().mean((1, 2, 3)).sum() / unit
+        away = (found.float() - wanted.float()).square().mean(1)
+        counted = away * middle(away.shape[-1], focus, away.device)
+        total = total + counted.mean((1, 2)).sum() / unit
     return total

@@ -199,6 +199,13 @@ class TrainingSettings(Section):
         description="Thousands of images after which paired falls, to a 16th at four times as "
         "many: what helps at first holds G back later; 0 for never.",
     )
+    paired_focus: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="How much more the middle of an image counts in paired and is in its code: 0 "
+        "not at all, best near 1 where images are faces alone.",
+    )
     typical: float = Field(
         0.0,
         ge=0,

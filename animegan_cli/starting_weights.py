@@ -29,6 +29,7 @@ PROJECTED_ONLY = (
     "g_styled",
     "paired",
     "paired_kimg",
+    "paired_focus",
 )
 
 

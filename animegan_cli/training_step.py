@@ -186,6 +186,7 @@ def shared_step(
                     (fakes[rows], [x[rows] for x in fake_features]),
                     state.matching.real_moments(),
                     half,
+                    settings.paired_focus,
                 ) * (state.ranks.count / -(-settings.batch_size // 2))
                 loss = loss + weight(paired_weight) * apart
                 state.meters.add("unlikeness", apart.detach())

@@ -1,5 +1,6 @@
 """Codes of real images: what they hold, what noise becomes, and what G is told by them."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from animegan_cli.checkpoints import load_snapshot
 from animegan_cli.codes import learn_codes
 from animegan_cli.data import list_images, open_images
 from animegan_cli.errors import SettingsError
+from animegan_cli.matching import Moments
 from animegan_cli.networks import lite0
-from animegan_cli.networks.coding import CLUSTERS, Coding, fitted_mixture
+from animegan_cli.networks.coding import CLUSTERS, Coding, fitted_mixture, middle
 from animegan_cli.networks.projected import Generator
-from animegan_cli.pairing import paired_rows
+from animegan_cli.pairing import paired_rows, unlikeness
 from animegan_cli.parallel import Ranks
 from animegan_cli.recipes import RECIPES
 from animegan_cli.reporting import NullReporter
@@ -102,6 +104,43 @@ def test_codes_of_images_of_every_size(size: int) -> None:
     torch.testing.assert_close(codes.square().mean(0), torch.ones(4), rtol=1e-2, atol=0)
     torch.testing.assert_close(torch.corrcoef(codes.T), torch.eye(4), rtol=0, atol=0.02)
     torch.testing.assert_close(alone[0], codes[3], rtol=1e-2, atol=1e-2)  # whatever the batch
+
+
+def test_the_middle_of_an_image_counts_more() -> None:
+    assert torch.equal(middle(5, 0.0), torch.ones(5, 5))
+    weights = middle(9, 0.75)
+    assert weights.mean() == pytest.approx(1)
+    assert weights[4, 4] == weights.max()
+    torch.testing.assert_close(weights, weights.flip(0))
+    torch.testing.assert_close(weights, weights.T)
+    near = (weights[4, 6] / weights[4, 4] - 0.25) / 0.75  # two places of nine from the middle
+    assert near == pytest.approx(math.exp(-((2 / 9) ** 2) / (2 * 0.25**2)))
+
+    # Two images that differ in one place are as far apart as that place counts.
+    image = torch.zeros(1, 3, 16, 16)
+    spread = [Moments(torch.zeros(4, 9, 9), torch.ones(4, 9, 9)), Moments(*torch.ones(2, 3, 2, 2))]
+    for place in ((4, 4), (0, 0)):
+        other = torch.zeros(1, 4, 9, 9)
+        other[0, :, *place] = 9.0
+        apart = unlikeness((image, [torch.zeros(1, 4, 9, 9)]), (image, [other]), spread, focus=0.75)
+        assert apart == pytest.approx(weights[place].item(), rel=1e-4)
+
+
+def test_codes_hold_the_middle_first_where_they_are_told_to() -> None:
+    """Of images that differ in a corner, and a little less and independently in the middle."""
+    torch.manual_seed(0)
+    coding = Coding(16, 1)
+    corner, face = torch.randn(2, 400)
+    images = torch.zeros(400, 3, 16, 16)
+    images[:, :, 0, 0] = corner[:, None]
+    images[:, :, 8, 8] = 0.8 * face[:, None]
+    looks = F.pad(images.flatten(1), (0, coding.parts[1]))
+    for focus, held, other in ((0.0, corner, face), (0.85, face, corner)):
+        coding.fit(looks.clone(), 0, focus)
+        codes = coding.encode(looks)[:, 0]
+        assert codes.square().mean() == pytest.approx(1, rel=1e-2)
+        assert torch.corrcoef(torch.stack([codes, held]))[0, 1].abs() > 0.99
+        assert torch.corrcoef(torch.stack([codes, other]))[0, 1].abs() < 0.2
 
 
 def test_the_search_follows_from_its_seed_alone() -> None:

@@ -679,6 +679,7 @@ def test_an_objective_goes_with_its_networks(modern: Make, tiny: Make) -> None:
         tiny(typical=1.0),
         tiny(typical_kimg=1.0),
         tiny(paired_kimg=1.0),
+        tiny(paired_focus=0.5),
         tiny(d_zoom=1.5),
         tiny(d_mixed=True),
     ):

@@ -510,7 +510,9 @@ def plain_projected(state: TrainingState, reals: Tensor, settings: Settings) -> 
             (images[::2], [x[::2] for x in maps])
             for images, maps in ((reals, real_features), (fakes, fake_features))
         ]
-        apart = unlikeness(sides[0], sides[1], state.matching.real_moments())
+        apart = unlikeness(
+            sides[0], sides[1], state.matching.real_moments(), focus=settings.paired_focus
+        )
         loss = loss + settings.paired * apart / len(reals[::2])
     loss.backward()
     state.G_optimizer.step()

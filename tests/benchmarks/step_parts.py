@@ -158,6 +158,7 @@ def projected_step(state: TrainingState, settings: Settings, reals: Reals, mark:
                 (images[rows], [x[rows] for x in real_features]),
                 (fakes[rows], [x[rows] for x in fake_features]),
                 state.matching.real_moments(),
+                focus=settings.paired_focus,
             ) * (1 / len(fakes[rows]))
             loss = loss + paired_weight(state.cur_nimg, settings) * apart
             meters.add("unlikeness", apart.detach())
