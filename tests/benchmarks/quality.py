@@ -254,6 +254,11 @@ seven rows are of code before it was a setting, whose codes came of all images, 
 | 1,826 | 100.0 | 95 | 7.4 | 0.861 | 0.267 | 0.977 | **the same run** |
 | - | 168.0 | 82 | 5.6 | 0.839 | 0.353 | 0.979 | **the run of 94 at 104 kimg, on by the recipe** |
 | - | 291.6 | 80 | 5.7 | 0.850 | 0.380 | 0.968 | **the same run, after an hour on two cores** |
+| - | 132.0 | 82 | 5.2 | 0.823 | 0.373 | 0.976 | a copy at 100 kimg, weight 0.1 from there on |
+| - | 116.0 | 91 | 7.0 | 0.839 | 0.302 | 0.975 | another, and every other step of the middle, enlarged |
+| - | 132.0 | 88 | 5.9 | 0.807 | 0.328 | 0.971 | the same run |
+| - | 116.0 | 87 | 6.3 | 0.844 | 0.326 | 0.972 | another, 0.1, and heads of D that learn places |
+| - | 116.0 | 110 | 11.9 | 0.884 | 0.180 | 0.967 | another, weight 4 from 100 kimg on |
 | 605 | 46.0 | 222 | 40.0 | 0.803 | 0.022 | 0.739 | the recipe, ``few``: nothing copied (README) |
 | - | 4.0 | 68.0 | 2.4 | 0.830 | 0.369 | 0.976 | the box, on by the recipe |
 | - | 20.0 | 84.4 | 5.7 | 0.856 | 0.319 | 0.983 | the same run: held back by what it is told |
