@@ -28,7 +28,7 @@ def learn_codes(
     if coding is None:
         return
     if coding.fitted:
-        reporter.note("--init: codes stay those of the images that the snapshot learnt from")
+        reporter.note("--init: codes stay the snapshot's, of the images and settings it learnt by")
         return
     if settings.init is not None:
         reporter.note(

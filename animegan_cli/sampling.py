@@ -118,8 +118,13 @@ def to_rows(images: Tensor) -> NDArray[np.uint8]:
     return images.permute(0, 2, 3, 1).contiguous().numpy()
 
 
-def truncate(G: nn.Module, truncation: float) -> None:
+def truncate(G: nn.Module, truncation: float, name: str = "this generator") -> None:
     """Let G draw from codes so many times as far from their cluster's mean, 0 to 1.
+
+    Args:
+        G: changed in place; what it draws afterwards says so (``provenance``).
+        truncation: 1 for codes as real images have them, 0 for the means of clusters.
+        name: of G, for the error.
 
     Raises:
         SettingsError: if it is not 1 and G does not draw from codes of real images.
@@ -129,8 +134,8 @@ def truncate(G: nn.Module, truncation: float) -> None:
         coding.truncation = truncation
     elif truncation != 1:
         raise SettingsError(
-            f"--truncation {truncation:g}: this generator does not draw from codes of real images, "
-            "as those of classic, of --paired 0 and of older versions; leave it out"
+            f"--truncation {truncation:g}: {name} does not draw from codes of real images, as runs "
+            "of modern do; leave it out, or name such a run with --run"
         )
 
 

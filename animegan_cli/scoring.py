@@ -12,7 +12,7 @@ from animegan_cli.device import derived_seed
 from animegan_cli.errors import SettingsError
 from animegan_cli.metrics import FeatureNetwork, Report, evaluate, load_feature_network, shuffled
 from animegan_cli.reporting import Reporter
-from animegan_cli.sampling import draw
+from animegan_cli.sampling import draw, truncate
 from animegan_cli.settings import Settings
 
 
@@ -30,6 +30,8 @@ def evaluate_against_real(
         raise SettingsError(
             "--real DIR is needed: real images, best ones that were not learnt from"
         )
+    if snapshot is not None:
+        truncate(snapshot.G, settings.truncation)
     network = load_feature_network(settings.features, settings.feature_weights, device)
     size = settings.size if snapshot is None else int(snapshot.shapes.G["size"])
     real = open_folder(settings.real, "--real", size, settings, reporter)

@@ -59,6 +59,11 @@ def check_together(settings: Settings) -> None:
             "--paired goes with --match and --match-beta, whose averages are its units; "
             "use --paired 0"
         )
+    if settings.paired_kimg and not settings.paired:
+        raise SettingsError(
+            "--paired-kimg says when --paired falls, which has no weight: give --paired one, or "
+            "leave out both"
+        )
     if settings.typical_kimg and not settings.typical:
         raise SettingsError(
             "--typical-kimg says when --typical begins, which has no weight: give --typical one, "

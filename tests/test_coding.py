@@ -1,5 +1,6 @@
 """Codes of real images: what they hold, what noise becomes, and what G is told by them."""
 
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -143,6 +144,16 @@ def test_codes_hold_the_middle_first_where_they_are_told_to() -> None:
         assert torch.corrcoef(torch.stack([codes, other]))[0, 1].abs() < 0.2
 
 
+def test_a_run_learns_the_codes_that_its_settings_ask_for(modern: Make) -> None:
+    found = []
+    for focus in (0.0, 0.85):
+        settings = modern(paired_focus=focus)
+        state = new_state(settings, CPU)
+        learn_codes(state, settings, open_images(list_images(settings.data), 16), NullReporter())
+        found.append(state.network_tensors()["G.coding.basis"])
+    assert not torch.allclose(found[0], found[1])
+
+
 def test_the_search_follows_from_its_seed_alone() -> None:
     torch.manual_seed(0)
     looks, found = torch.randn(600, sum(Coding(16, 4).parts)), []
@@ -190,32 +201,51 @@ def test_a_snapshot_keeps_its_codes(modern: Make) -> None:
         assert torch.equal(again.G.state_dict()[f"coding.{name}"], buffer)
 
 
-def test_truncation_draws_codes_nearer_to_the_middle_of_their_cluster(
+def test_truncation_draws_codes_nearer_to_the_mean_of_their_cluster(
     modern: Make, cli: Cli, tmp_path: Path
 ) -> None:
-    snapshot = train(modern()).snapshot
-    G = load_snapshot(snapshot).G
+    result = train(modern())
+    G = load_snapshot(result.snapshot).G
+    coding = G.coding
+    assert isinstance(coding, Coding)
+    coding.mean[:2] = torch.tensor([[-6.0, 0.0, 1.0, 2.0], [5.0, 1.0, 0.0, -3.0]])
+    coding.scale[:2] = torch.eye(4) + 0.5
+    coding.limit.fill_(1.0)[0] = 0.25
     whole = G.codes(noise(64))  # type: ignore[operator]
     truncate(G, 0.0)
     middle = G.codes(noise(64))  # type: ignore[operator]
+    assert torch.equal(middle.unique(dim=0), coding.mean[:2])
+    assert (whole - middle).std() > 0.5
     truncate(G, 0.5)
-    assert torch.allclose(G.codes(noise(64)), (whole + middle) / 2, atol=1e-5)  # type: ignore[operator]
+    half = G.codes(noise(64))  # type: ignore[operator]
+    torch.testing.assert_close(half, (whole + middle) / 2)
 
-    flags = ("--snapshot", snapshot, "--truncation", 0.5, "--out", "o")
+    # Every command draws so, and says so in what it writes.
+    run, G = ("--snapshot", result.snapshot), load_snapshot(result.snapshot).G
+    (as_learnt,) = draw(G, [2])
+    truncate(G, 0.5)
+    (nearer,) = draw(G, [2])
+    assert not torch.equal(nearer.images, as_learnt.images)
+    flags = (*run, "--truncation", 0.5, "--out", "o", "--json")
     for command in (("sample", "--n", 3), ("rank", "--candidates", 3, "--top-k", 3)):
-        assert cli(*command, *flags).returncode == 0
+        assert json.loads(cli(*command, *flags).stdout)["truncation"] == 0.5
         (file,) = (tmp_path / "o").glob("*seed-00000002.png")
         with Image.open(file) as image:
-            text = image.text  # type: ignore[attr-defined]
+            assert image.text["truncation"] == "0.5"  # type: ignore[attr-defined]
             drawn = np.asarray(image)
         file.unlink()
-        assert text["truncation"] == "0.5"
-        (again,) = draw(G, [2])
-        assert (again.images[0].permute(1, 2, 0).numpy() == drawn).all()
-    plain = train(modern(paired=0.0, run=tmp_path / "plain")).snapshot
+        assert (nearer.images[0].permute(1, 2, 0).numpy() == drawn).all()
+
+
+def test_truncation_is_refused_where_it_would_do_nothing(
+    modern: Make, cli: Cli, photos: Path
+) -> None:
+    plain = train(modern(paired=0.0)).snapshot
     line = error_line(cli("sample", "--snapshot", plain, "--truncation", 0.5))
-    assert "--truncation 0.5: this generator does not draw from codes of real images" in line
+    assert f"--truncation 0.5: {plain} does not draw from codes" in line
     assert cli("sample", "--snapshot", plain, "--truncation", 1).returncode == 0
+    flags = ("evaluate", "--fake", photos, "--real", photos, "--truncation", 0.5)
+    assert "--truncation are of images that a snapshot draws" in error_line(cli(*flags))
 
 
 def test_a_run_from_a_snapshot_keeps_its_codes_on_other_images(
@@ -281,5 +311,7 @@ def test_what_does_not_go_together_is_refused(cli: Cli, photos: Path) -> None:
     flags = ("train", "--data", photos, "--paired", 1, "--dry-run", "--size", 16)
     line = error_line(cli(*flags, "--recipe", "classic"))
     assert "--paired goes with --family projected" in line
+    line = error_line(cli(*flags, "--recipe", "modern", "--paired", 0, "--paired-kimg", 1))
+    assert "--paired-kimg says when --paired falls, which has no weight" in line
     line = error_line(cli(*flags, "--recipe", "modern", "--match", 0))
     assert "--paired goes with --match and --match-beta" in line

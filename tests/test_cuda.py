@@ -102,6 +102,7 @@ def test_a_run_goes_on_after_a_stop(
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_recorded_steps_are_the_launched_ones(recipe: str) -> None:
     growing = {"match_beta": 0.5, "grow_kimg": 0.12, "d_zoom_kimg": 0.24, "typical": 1.0}
+    growing |= {"match_kimg": 0.1, "paired_kimg": 0.06}
     settings = settings_of(recipe, precision="fp32", g_lr=1e-4, d_lr=1e-4)
     settings = settings.model_copy(update=growing if recipe == "modern" else {})
     with repeatable():  # without, two launched runs are 6 % of their paths apart by then

@@ -24,18 +24,21 @@ class Graph:
 
     replay: Callable[[], None]
     recorder: Recorder
+    state: TrainingState
     side: int  # of what D saw last: a graph's shapes stay
 
 
 def record(self: Any, step: Any, meters: Any, optimizers: Any) -> None:
-    side = Graph.side
+    side, recorded_at = Graph.side, Graph.state.cur_nimg
 
     def replay() -> None:
+        now, Graph.state.cur_nimg = Graph.state.cur_nimg, recorded_at  # a graph knows no other
         self._known = iter(self.inputs)
         Graph.recorder._open = self
         with meters.apart() as self.measures:
             step(self.reals)
         Graph.recorder._open = None
+        Graph.state.cur_nimg = now
         assert Graph.side == side
         assert next(self._known, None) is None
 
@@ -50,6 +53,7 @@ def reals(state: TrainingState) -> Tensor:
 def trained(settings: Settings, recorder: Recorder) -> TrainingState:
     state = with_codes(new_state(settings, torch.device("cpu")))
     state.recorder = Graph.recorder = recorder
+    Graph.state = state
     sees = state.D.lite0 if settings.family == "projected" else state.D
     sees.register_forward_pre_hook(lambda _, x: setattr(Graph, "side", x[0].shape[2]))  # type: ignore[operator, union-attr]
     for _ in range(STEPS):

@@ -130,7 +130,7 @@ def sample(resolved: Resolved) -> None:
         reporter=_reporter(settings),
     )
     files = {"grid": written.grid, "images": written.images if settings.json_output else []}
-    about = {"snapshot": path, "snapshot_hash": snapshot.hash, "seeds": written.seeds}
+    about = {**_drawn_by(settings, snapshot, path), "seeds": written.seeds}
     _show(settings, {**files, **about}, written.grid, images=len(written.spans))
 
 
@@ -157,7 +157,7 @@ def rank(resolved: Resolved) -> None:
     )
     best = [{"seed": entry.seed, "score": entry.score} for entry in ranked.best]
     files = {"grid": ranked.grid, "scores": ranked.scores, "images": ranked.images}
-    about = {"snapshot": path, "snapshot_hash": snapshot.hash, "candidates": ranked.candidates}
+    about = {**_drawn_by(settings, snapshot, path), "candidates": ranked.candidates}
     _show(
         settings,
         {**files, **about, "scored_by": ranked.scored_by, "best": best},
@@ -190,10 +190,15 @@ def evaluate(resolved: Resolved) -> None:
     if settings.fake is not None:
         if settings.snapshot is not None or settings.run is not None:
             raise SettingsError("--fake and a snapshot of ours: score one at a time")
+        if (settings.mean, settings.std, settings.truncation) != (0, 1, 1):
+            raise SettingsError(
+                "--mean, --std and --truncation are of images that a snapshot draws: leave them "
+                "out beside --fake"
+            )
         about, snapshot, device = {"fake": settings.fake}, None, choose_device(settings.device)
     else:
         snapshot, path, device = _networks(settings)
-        about = {"snapshot": path, "snapshot_hash": snapshot.hash, "cur_nimg": snapshot.cur_nimg}
+        about = {**_drawn_by(settings, snapshot, path), "cur_nimg": snapshot.cur_nimg}
     report = evaluate_against_real(settings, snapshot, device, _reporter(settings))
     if settings.json_output:
         print(json.dumps({**about, "real": settings.real, **report.to_dict()}, default=str))
@@ -258,8 +263,8 @@ def _networks(settings: Settings) -> "tuple[Snapshot, Path, torch.device]":
     device = choose_device(settings.device)
     set_threads(settings.threads)
     snapshot = load_snapshot(path, device)
-    truncate(snapshot.G, settings.truncation)
     name = "the pretrained faces that animegan brings" if path == PRETRAINED else str(path)
+    truncate(snapshot.G, settings.truncation, name)
     why = "" if path != PRETRAINED or settings.snapshot else "no snapshot in runs: "
     best = ", the best by score" if path.name == BEST else ""
     _reporter(settings).note(f"{why}drawing with {name} ({snapshot.cur_nimg:,} images seen{best})")
@@ -269,6 +274,12 @@ def _networks(settings: Settings) -> "tuple[Snapshot, Path, torch.device]":
             "of the noise alone"
         )
     return snapshot, path, device
+
+
+def _drawn_by(settings: Settings, snapshot: "Snapshot", path: Path) -> dict[str, Any]:
+    """Return what a result says of the networks and the noise that drew its images."""
+    noise = {name: getattr(settings, name) for name in ("mean", "std", "truncation")}
+    return {"snapshot": path, "snapshot_hash": snapshot.hash, **noise}
 
 
 def _show(settings: Settings, written: dict[str, Any], *files: Path, images: int) -> None:

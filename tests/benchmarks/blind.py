@@ -126,7 +126,7 @@ first 64 seeds where nothing else is said:
 | 29 | 37 | that run at 118 kimg, G told by heads that see broken faces (``quality.py``) |
 | 30 | 60 | real faces of round 1 |
 | 30 | **43** | with ``paired_focus``, at 102 kimg, 15 minutes: the images of rounds 27 and 29 |
-| 30 | **45** | with ``paired_focus``, at 168 kimg, 30 minutes on two cores: the images of round 29 |
+| 30 | **45** | with ``paired_focus``, at 168 kimg, 30 minutes: the images of round 29 |
 | 30 | 38 | that run at 118 kimg, colours compared over 4 and 2 pixels too from 102 kimg on |
 
 All of rounds 1 to 6 is of heads of D that see mixtures. From round 8 on the question said that a
