@@ -203,8 +203,8 @@ class TrainingSettings(Section):
         0.0,
         ge=0,
         le=1,
-        description="How much more the middle of an image counts in paired and is in its code: 0 "
-        "not at all, best near 1 where images are faces alone.",
+        description="How much more the middle of an image counts in --paired and in its code, for "
+        "images of one thing in their middle: 0 not at all, 1 it alone.",
     )
     typical: float = Field(
         0.0,

@@ -22,7 +22,7 @@ A_CLUSTER = 256  # codes, at least
 ROUNDS = 10  # of finding clusters, and of fitting each of them
 
 # Of the side of an image: the deviation of the normal distribution by which its middle counts more.
-# Eyes and mouth are within it of the middle, in a picture of a face alone.
+# In a picture of a face alone, eyes and mouth lie nearer to the middle than that.
 MIDDLE = 0.25
 
 _LEAST = 1e-3  # variance of a cluster in any direction; that of all codes is 1
@@ -102,7 +102,7 @@ class Coding(nn.Module):
         Args:
             looks: ``[N, F]``, of at least one image, on the CPU; changed.
             seed: of where the search for components and clusters begins.
-            focus: how much more of what is in the middle is in a code (``middle``).
+            focus: by how much differences in the middle are enlarged before (``middle``).
         """
         center = looks.mean(0)
         looks -= center

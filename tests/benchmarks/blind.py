@@ -101,21 +101,21 @@ first 64 seeds where nothing else is said:
 | 23 | 35 | ``modern`` with ``paired``, at 100 kimg, 15 minutes: the images of round 21 |
 | 23 | **42** | ``modern`` with ``paired``, at 292 kimg, an hour on two cores |
 | 24 | 61 | real faces of round 1 |
-| 24 | 34 | ``modern`` as it was, at 100 kimg: the images of rounds 21 and 23 |
+| 24 | 34 | ``paired``, no focus, at 100 kimg: the images of rounds 21 and 23 |
 | 24 | 31 | its copy at 132 kimg, ``paired`` 0.1 from 100 kimg on |
-| 24 | 33 | another, and in every other step D sees the middle alone, 2.25 times as large |
+| 24 | 33 | another, 0.1 too, and every other step of the middle alone, 2.25 times as large |
 | 25 | 60 | real faces of round 1 |
-| 25 | 38, 39 | ``modern`` as it was, at 50 and 100 kimg, 5 and 15 minutes on two cores |
+| 25 | 38, 39 | ``paired``, no focus, at 50 and 100 kimg, 5 and 15 minutes on two cores |
 | 25 | **41** | with ``paired_focus``, at 50 kimg, after as long |
 | 26 | 61 | real faces of round 1 |
-| 26 | 37 | ``modern`` as it was, at 100 kimg: the images of rounds 21 and 23 to 25 |
+| 26 | 37 | ``paired``, no focus, at 100 kimg: the images of rounds 21 and 23 to 25 |
 | 26 | 39 | the same with ``--truncation 0.7`` |
 | 26 | 37 | its copy at 116 kimg, ``paired`` 4 from 100 kimg on |
 | 26 | 36 | another, ``paired`` 0.1, and heads of D that know places from 100 kimg on |
 | 27 | 60 | real faces of round 1 |
-| 27 | 36 | ``modern`` as it was, at 100 kimg, the same images: 28 of 83 faults no mouth |
+| 27 | 36 | ``paired``, no focus, at 100 kimg, the same images: 28 of 83 faults no mouth |
 | 27 | **43** | with ``paired_focus``, at 102 kimg, 15 minutes: 27 of 66 faults no mouth |
-| 27 | 48 | ``modern`` as it was, at 292 kimg, an hour: the images of round 23, 19 of 51 faults |
+| 27 | 48 | ``paired``, no focus, at 292 kimg, an hour: the images of round 23, 19 of 51 faults |
 | 28 | 61 | real faces of round 1 |
 | 28 | **40** | with ``paired_focus``, at 50 kimg, 5 minutes: the images of round 25 |
 | 28 | 36 | the same, and a third of a code is of the middle at twice the resolution |
@@ -148,7 +148,7 @@ three networks of round 1: of tap 2 at 3 x 3 places 0.63, at each place (after D
 arXiv 2011.08785) 0.54 to 0.62, principal components of whole maps 0.53 to 0.60; typicality is 0.61
 there. None is better by more than chance.
 
-What was taught to tell real faces from such with a part replaced (``parts.py``) is: of the seven
+What was taught to tell real faces from such with a part replaced (``parts.py``) is better: of seven
 networks of rounds 24 to 26, as far as they were counted by then, typicality 0.50 to 0.69 (0.61),
 D's logit 0.40 to 0.64 (0.52); heads 128 channels wide that see the frozen features at places, after
 6,000 pairs 0.58 to 0.75 (0.65), the two of coarser scales 0.62 to 0.78 (0.67), after 9,200 0.66;
