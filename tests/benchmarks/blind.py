@@ -128,6 +128,9 @@ first 64 seeds where nothing else is said:
 | 30 | **43** | with ``paired_focus``, at 102 kimg, 15 minutes: the images of rounds 27 and 29 |
 | 30 | **45** | with ``paired_focus``, at 168 kimg, 30 minutes: the images of round 29 |
 | 30 | 38 | that run at 118 kimg, colours compared over 4 and 2 pixels too from 102 kimg on |
+| 31 | 60 | real faces of round 1 |
+| 31 | 36 | the box before codes, 2,586 kimg: the images of round 28 |
+| 31 | **43**, 44 | the same, 12 (the box now) and 40 kimg further with ``paired_focus`` |
 
 All of rounds 1 to 6 is of heads of D that see mixtures. From round 8 on the question said that a
 mouth hidden behind an object counts; readers of round 7 differed in that, and were stricter in all.
