@@ -279,7 +279,7 @@ and from the state at 102 kimg on, what else was tried of it (how many faces wer
 | 619 | 50.0 | 189 | 30.0 | 0.760 | 0.083 | 0.833 | the middle at 2 pixels is a third of a code |
 | - | 118.0 | 91 | 7.2 | 0.835 | 0.329 | 0.973 | G told by heads that see broken faces, 0.5 |
 | - | 118.0 | 92 | 7.5 | 0.826 | 0.324 | 0.974 | colours compared over 4 and 2 pixels too |
-| - | 12.0 | 69.5 | 2.8 | 0.849 | 0.382 | 0.982 | **the box of 64.3, on in batches of 64: the box** |
+| - | 12.0 | 69.5 | 2.8 | 0.849 | 0.382 | 0.982 | **the box of 64.3, on in batches of 64** |
 | - | 40.0 | 78.5 | 5.0 | 0.879 | 0.338 | 0.984 | the same run |
 
 Those heads are two of 128 channels at the coarser taps, which tell places, taught before with 9,200
