@@ -131,6 +131,10 @@ first 64 seeds where nothing else is said:
 | 31 | 60 | real faces of round 1 |
 | 31 | 36 | the box before codes, 2,586 kimg: the images of round 28 |
 | 31 | **43**, 44 | the same, 12 (the box now) and 40 kimg further with ``paired_focus`` |
+| 32 | 59 | real faces of round 1 |
+| 32 | **45** | with ``paired_focus``, at 302 kimg, an hour on two cores |
+| 32 | 44 | ``paired``, no focus, at 292 kimg, an hour: the images of rounds 23 and 27 |
+| 32 | **55** | what ``rank --top-k 64`` keeps of 512 of the box, 2,598 kimg |
 
 All of rounds 1 to 6 is of heads of D that see mixtures. From round 8 on the question said that a
 mouth hidden behind an object counts; readers of round 7 differed in that, and were stricter in all.

@@ -276,6 +276,7 @@ and from the state at 102 kimg on, what else was tried of it (how many faces wer
 | 613 | 50.0 | 186 | 30.0 | 0.783 | 0.089 | 0.809 | **the recipe as it stands** |
 | 1,808 | 102.0 | 96 | 7.9 | 0.831 | 0.282 | 0.969 | **the same run** |
 | 3,615 | 168.0 | 85 | 6.6 | 0.817 | 0.382 | 0.965 | **the same run** |
+| 7,239 | 302.0 | 81 | 6.3 | 0.827 | 0.412 | 0.972 | **the same run** |
 | 619 | 50.0 | 189 | 30.0 | 0.760 | 0.083 | 0.833 | the middle at 2 pixels is a third of a code |
 | - | 118.0 | 91 | 7.2 | 0.835 | 0.329 | 0.973 | G told by heads that see broken faces, 0.5 |
 | - | 118.0 | 92 | 7.5 | 0.826 | 0.324 | 0.974 | colours compared over 4 and 2 pixels too |
