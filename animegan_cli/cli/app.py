@@ -271,7 +271,7 @@ def _networks(settings: Settings) -> "tuple[Snapshot, Path, torch.device]":
     if settings.std not in (0, 1) and not settings.mean and hasattr(snapshot.G, "by_direction"):
         _reporter(settings).warn(
             f"--std {settings.std:g} changes nothing here: this generator looks at the direction "
-            "of the noise alone"
+            "of the noise alone; --truncation is what makes images less varied"
         )
     return snapshot, path, device
 
