@@ -269,9 +269,10 @@ def _networks(settings: Settings) -> "tuple[Snapshot, Path, torch.device]":
     best = ", the best by score" if path.name == BEST else ""
     _reporter(settings).note(f"{why}drawing with {name} ({snapshot.cur_nimg:,} images seen{best})")
     if settings.std not in (0, 1) and not settings.mean and hasattr(snapshot.G, "by_direction"):
+        coded = getattr(snapshot.G, "coding", None) is not None
         _reporter(settings).warn(
             f"--std {settings.std:g} changes nothing here: this generator looks at the direction "
-            "of the noise alone; --truncation is what makes images less varied"
+            f"of the noise alone{'; --truncation makes images less varied' if coded else ''}"
         )
     return snapshot, path, device
 
