@@ -282,6 +282,7 @@ and from the state at 102 kimg on, what else was tried of it (how many faces wer
 | - | 118.0 | 92 | 7.5 | 0.826 | 0.324 | 0.974 | colours compared over 4 and 2 pixels too |
 | - | 12.0 | 69.5 | 2.8 | 0.849 | 0.382 | 0.982 | **the box of 64.3, on in batches of 64** |
 | - | 40.0 | 78.5 | 5.0 | 0.879 | 0.338 | 0.984 | the same run |
+| - | 12.0 | 93.3 | 7.4 | 0.860 | 0.218 | 0.969 | the hour without pairs (81), on by the recipe |
 
 Those heads are two of 128 channels at the coarser taps, which tell places, taught before with 9,200
 pairs (``parts.py``) and further with 16 a step; G was told where its images were below the mean of
