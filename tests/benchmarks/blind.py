@@ -137,7 +137,7 @@ first 64 seeds where nothing else is said:
 | 32 | **55** | what ``rank --top-k 64`` keeps of 512 of the box, 2,598 kimg |
 | 33 | 61 | real faces of round 1 |
 | 33 | 46 | with ``paired_focus``, at 302 kimg, an hour: the images of round 32 |
-| 33 | 43 | ``modern`` as it was, without ``paired``, at 312 kimg, and 12 kimg further with ``paired_focus`` |
+| 33 | 43 | ``modern`` without ``paired``, at 312 kimg, and 12 further with ``paired_focus`` |
 
 All of rounds 1 to 6 is of heads of D that see mixtures. From round 8 on the question said that a
 mouth hidden behind an object counts; readers of round 7 differed in that, and were stricter in all.
