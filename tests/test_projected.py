@@ -563,18 +563,16 @@ def test_five_steps_equal_the_plain_loop(
             torch.testing.assert_close(ours[name], value, rtol=1e-3, atol=4e-5, msg=name)
 
 
-@pytest.mark.parametrize("changes", [{}, {"grow_kimg": 1.0}, {"d_zoom": 1.5}, {"paired": 50.0}])
-def test_a_step_by_the_middle_equals_the_plain_one(modern: Make, changes: dict[str, Any]) -> None:
-    settings = modern(**{**BY_SGD, "g_lr": 1e-6, "d_mixed": False, "match_kimg": 0.0} | changes)
-    settings = settings.model_copy(update={"paired_focus": 0.9})
+@pytest.mark.parametrize("changes", [{}, {"grow_kimg": 1.0}, {"d_zoom": 1.5}])
+def test_pairs_are_compared_by_the_middle_as_in_the_plain_loop(
+    modern: Make, changes: dict[str, Any]
+) -> None:
+    """By the loss itself: five steps of weights, above, hardly tell how places count."""
+    settings = modern(d_mixed=False, match_kimg=0.0, paired_focus=0.9, **changes)
     reference, state = Reference(settings), coded_state(settings)
     expected = reference.step(reals(state))[2]
     train_step(state, settings, lambda: reals(state))
     assert state.meters.pop_means()["unlikeness"] == pytest.approx(expected, rel=1e-3)
-    for name, value in reference.G.state_dict().items():
-        torch.testing.assert_close(
-            state.G.state_dict()[name], value, rtol=1e-3, atol=4e-5, msg=name
-        )
 
 
 @pytest.mark.parametrize("micro_batch", [1, 3])
