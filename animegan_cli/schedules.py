@@ -22,6 +22,11 @@ def seen(images: float, settings: Settings) -> float:
     return images if settings.init is None else math.inf
 
 
+def g_lr(images: float, settings: Settings) -> float:
+    """Return G's learning rate by now."""
+    return settings.g_lr * falling(seen(images, settings), settings.g_lr_kimg)
+
+
 def match_weight(images: float, settings: Settings) -> float:
     """Return the weight of the mismatch of all images in G's loss by now."""
     return settings.match * falling(seen(images, settings), settings.match_kimg)

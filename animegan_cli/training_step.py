@@ -24,7 +24,7 @@ from animegan_cli.pairing import paired_rows, unlikeness
 from animegan_cli.recording import Kind
 from animegan_cli.schedules import (
     enlarging,
-    falling,
+    g_lr,
     growing,
     match_weight,
     paired_weight,
@@ -137,9 +137,6 @@ def shared_step(
     if half:
         reals = F.avg_pool2d(reals, 2)
 
-    def weight(schedule: Callable[[float, Settings], float]) -> float | Tensor:
-        return state.recorder.number(lambda: schedule(state.cur_nimg, settings), state.device)
-
     # See both batches through the frozen features, augmented alike.
     with state.autocast():
         with torch.set_grad_enabled(train_G):
@@ -178,7 +175,7 @@ def shared_step(
             mismatch = state.matching.mismatch(
                 reals, real_features, fakes.float(), fake_features, half, state.ranks
             )
-            loss = loss + weight(match_weight) * mismatch
+            loss = loss + _scheduled(match_weight, state, settings) * mismatch
             state.meters.add("mismatch", mismatch.detach())
             if settings.paired:
                 apart = unlikeness(
@@ -188,7 +185,7 @@ def shared_step(
                     half,
                     settings.paired_focus,
                 ) * (state.ranks.count / -(-settings.batch_size // 2))
-                loss = loss + weight(paired_weight) * apart
+                loss = loss + _scheduled(paired_weight, state, settings) * apart
                 state.meters.add("unlikeness", apart.detach())
             # Where D's view has changed in this step, what is known is of the one before.
             if state.atypicality.known and state.matching.averages.settled():
@@ -205,13 +202,17 @@ def update_G(state: TrainingState, settings: Settings) -> None:
     state.ranks.average_gradients(state.G)
     state.meters.add("grad_norm_G", gradient_norm(state.G))
     if settings.g_lr_kimg:
-        lr = state.recorder.number(
-            lambda: settings.g_lr * falling(seen(state.cur_nimg, settings), settings.g_lr_kimg),
-            state.device,
-        )
+        lr = _scheduled(g_lr, state, settings)
         for group in state.G_optimizer.param_groups:
             group["lr"] = lr
     state.G_optimizer.step()
+
+
+def _scheduled(
+    schedule: Callable[[float, Settings], float], state: TrainingState, settings: Settings
+) -> float | Tensor:
+    """Return what a schedule says of this moment; a recorded step asks it again at each replay."""
+    return state.recorder.number(lambda: schedule(state.cur_nimg, settings), state.device)
 
 
 @torch.no_grad()
