@@ -55,7 +55,7 @@ class NetworkShapes:
 
         def needed(shapes: NetworkShapes) -> tuple[str, Mapping[str, int], Mapping[str, float]]:
             any_G = {**shapes.G, "styled": 0, "coded": 0}
-            return shapes.family, any_G, {**shapes.D, "zoom": 0, "mixed": 0}
+            return shapes.family, any_G, {**shapes.D, "zoom": 0, "mixed": 0, "codes": 0}
 
         keeps = all(self.G.get(key, 0) >= other.G.get(key, 0) for key in ("styled", "coded"))
         return keeps and needed(self) == needed(other)

@@ -25,6 +25,7 @@ MODERN = {
     "d_width": 64,
     "g_styled": True,
     "d_mixed": False,
+    "d_conditional": True,
     "d_zoom": 1.5,
     "d_zoom_kimg": 78.0,
     "batch_size": 32,

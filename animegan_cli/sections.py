@@ -115,6 +115,11 @@ class NetworkSettings(Section):
         description="Show the heads of D random mixtures of the frozen features, as published, not "
         "the features themselves; true if not given, and false in modern.",
     )
+    d_conditional: bool = Field(
+        False,
+        description="With --paired, tell D the code that each image was drawn from, or has, so "
+        "that it sees what does not go with it.",
+    )
 
 
 class TrainingSettings(Section):

@@ -7,6 +7,7 @@ from torch import nn
 
 from animegan_cli.checkpoints import NetworkShapes, Snapshot, load_snapshot
 from animegan_cli.errors import SettingsError
+from animegan_cli.networks.coding import code_length
 from animegan_cli.networks.projected import Discriminator
 from animegan_cli.recipes import RECIPES
 from animegan_cli.reporting import Reporter
@@ -26,6 +27,7 @@ PROJECTED_ONLY = (
     "d_zoom",
     "d_zoom_kimg",
     "d_mixed",
+    "d_conditional",
     "g_styled",
     "paired",
     "paired_kimg",
@@ -95,6 +97,8 @@ def network_shapes(settings: Settings, images: float = math.inf) -> NetworkShape
         D["zoom"] = settings.d_zoom
     if settings.family == "projected" and settings.d_mixed is False:
         D["mixed"] = False
+    if settings.d_conditional and settings.paired:
+        D["codes"] = code_length(settings.z_dim)
     return NetworkShapes(settings.family, G, D)
 
 
@@ -104,8 +108,8 @@ def start_from(
     """Give new networks of some shapes the weights of a snapshot.
 
     The heads of a D that sees the frozen features in another way stay as they are, and the reporter
-    is told so. What the snapshot's G lacks begins such that its images stay the same, until codes
-    are fitted to the run's images (``codes``).
+    is told so; embeddings too where the snapshot's D has none. What its G lacks begins such that
+    its images stay the same, until codes are fitted to the run's images (``codes``).
 
     Raises:
         SnapshotError: if the snapshot cannot be read.
@@ -117,7 +121,8 @@ def start_from(
     G.load_state_dict(start.G.state_dict())
     mixed = shapes.D.get("mixed", True)
     if mixed == start.shapes.D.get("mixed", True):
-        D.load_state_dict(start.D.state_dict())
+        own, known = D.state_dict(), start.D.state_dict()
+        D.load_state_dict({key: known.get(key, value) for key, value in own.items()})
         return
     assert isinstance(D, Discriminator) and isinstance(start.D, Discriminator)
     D.lite0.load_state_dict(start.D.lite0.state_dict())

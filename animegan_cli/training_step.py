@@ -129,11 +129,11 @@ def shared_step(
     D = state.D
     assert isinstance(D, Discriminator)
     objective = OBJECTIVES[settings.objective]
-    learnt = D.heads
+    learnt = D.learnt
     half = growing(state.cur_nimg, settings)
     latents = _latents(state, settings, "G")
     rows = paired_rows(settings.batch_size, state.ranks)
-    codes = codes_for(state, settings, latents, reals, rows) if settings.paired else None
+    codes, real_codes = codes_for(state, settings, latents, reals, rows)
     if half:
         reals = F.avg_pool2d(reals, 2)
 
@@ -151,8 +151,8 @@ def shared_step(
     state.D_optimizer.zero_grad()
     learnt.requires_grad_(train_D)
     with state.autocast():
-        real_logits = D.judge(real_mixed)
-        fake_logits = D.judge([x.detach() for x in mixed])
+        real_logits = D.judge(real_mixed, real_codes)
+        fake_logits = D.judge([x.detach() for x in mixed], codes)
     if train_D:
         loss = objective.D(real_logits, fake_logits)
         loss.backward()
@@ -168,7 +168,7 @@ def shared_step(
     if train_G:
         state.G_optimizer.zero_grad()
         with state.autocast():
-            fake_logits = D.judge(mixed)
+            fake_logits = D.judge(mixed, codes)
         loss = objective.G(real_logits.detach(), fake_logits)
         state.meters.add("loss_G", loss.detach())
         if settings.match:
@@ -290,24 +290,28 @@ def _latents(state: TrainingState, settings: Settings, purpose: str) -> Tensor:
 @torch.no_grad()
 def codes_for(
     state: TrainingState, settings: Settings, latents: Tensor, reals: Tensor, rows: slice
-) -> Tensor:
-    """Return the codes that noise gives, and in some rows the codes of real images.
+) -> tuple[Tensor | None, Tensor | None]:
+    """Return what G draws from: codes that noise gives, and in some rows those of real images.
 
     Args:
-        state: whose G is coded.
+        state: its networks; without pairs G is not coded.
         settings: of the step.
         latents: noise ``[N, z_dim]``.
         reals: ``[N, 3, S, S]`` in [-1, 1], at full size.
         rows: which (``paired_rows``).
 
     Returns:
-        Codes ``[N, L]`` in float32, without gradients.
+        Codes ``[N, L]`` in float32, without gradients, and those of all real images where D is told
+        of codes; else None.
     """
+    if not settings.paired:
+        return None, None
     G, D = state.G, state.D
     assert isinstance(G, Generator) and G.coding is not None and isinstance(D, Discriminator)
-    codes = G.codes(latents)
+    codes, telling = G.codes(latents), len(D.embeddings) > 0
     with state.autocast():
-        parts = reals[rows].split(settings.micro_batch or len(reals))
+        parts = (reals if telling else reals[rows]).split(settings.micro_batch or len(reals))
         looks = torch.cat([G.coding.look(part, D.lite0) for part in parts])
-    codes[rows] = G.coding.encode(looks)
-    return codes
+    found = G.coding.encode(looks)
+    codes[rows] = found[rows] if telling else found
+    return codes, found if telling else None

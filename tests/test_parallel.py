@@ -68,6 +68,9 @@ def needs(recipe: str) -> list[str]:
         # heads' are at 8 pixels; steps by SGD are as near to each other as the gradients.
         flags += ["--grow-kimg", "0.032", "--d-optimizer", "sgd", "--d-lr", "0.02"]
         flags += ["--batch-kimg", "0.048", "--d-zoom-kimg", "0.048"]
+        # Of seed 0 a value in the frozen network lies on the edge of its ReLU6 but for rounding,
+        # and where such a one falls changes G's gradient by a part in a thousand.
+        flags += ["--seed", "1"]
     return flags
 
 

@@ -20,7 +20,7 @@ from animegan_cli.checkpoints import NetworkShapes, load_snapshot
 from animegan_cli.device import generator, noise
 from animegan_cli.errors import AnimeganError, SettingsError
 from animegan_cli.matching import POWER
-from animegan_cli.networks import lite0, load_frozen, projected
+from animegan_cli.networks import blocks, lite0, load_frozen, projected
 from animegan_cli.objectives import OBJECTIVES
 from animegan_cli.parallel import ALONE
 from animegan_cli.recipes import RECIPES
@@ -67,17 +67,19 @@ def changed(before: dict[str, Tensor], state: TrainingState) -> set[str]:
 @pytest.mark.parametrize(("zoom", "mixed"), [(1.0, True), (1.5, True), (1.5, False)])
 @pytest.mark.parametrize("size", IMAGE_SIZES)
 def test_every_size(size: int, zoom: float, mixed: bool) -> None:
-    D_shape = {"size": size, "width": 4, "zoom": zoom, "mixed": mixed}
+    D_shape = {"size": size, "width": 4, "zoom": zoom, "mixed": mixed, "codes": 3}
     shapes = NetworkShapes("projected", {"size": size, "width": 8}, D_shape)
     G, D = shapes.build()
     z = torch.randn(2, 128)
     images = G(z)
     assert images.shape == (2, 3, size, size)
     assert D(images).shape == (2,)
+    assert D(images, torch.randn(2, 3)).shape == (2,)
     assert D.judge(D.mixing(D.features(images))).shape == (2, 4)  # type: ignore[operator]
     small = G(z, half=True)
     assert small.shape == (2, 3, size // 2, size // 2)
-    assert D.judge(D.mixing(D.features(small))).shape == (2, 4)  # type: ignore[operator]
+    features = D.mixing(D.features(small))  # type: ignore[operator]
+    assert D.judge(features, torch.randn(2, 3)).shape == (2, 4)  # type: ignore[operator]
 
 
 def test_D_sees_images_enlarged() -> None:
@@ -106,6 +108,48 @@ def test_another_zoom_goes_on_from_the_same_weights(modern: Make, tmp_path: Path
     assert load_snapshot(again.snapshot).D.view == 32
     with pytest.raises(SettingsError, match="its networks are"):
         new_state(modern(init=snapshot, d_width=8), CPU)
+
+
+def test_D_judges_whether_an_image_goes_with_its_code() -> None:
+    """By the product of what is seen and what is wanted; not at all by a code of nothing."""
+    torch.manual_seed(0)
+    D = projected.Discriminator(32, 4, mixed=False, codes=3).eval()
+    images, codes = torch.rand(2, 3, 32, 32) * 2 - 1, torch.tensor([[1.0, 2.0, -1.0]] * 2)
+    features = D.features(images)
+    untold = D.judge(features)
+    torch.testing.assert_close(D.judge(features, 0 * codes), untold)
+    torch.testing.assert_close(D(images), untold.mean(1))
+    told = D.judge(features, codes) - untold
+    assert (told != 0).all()
+    torch.testing.assert_close(D.judge(features, -2 * codes) - untold, -2 * told)
+    embedding = D.embeddings[0]
+    seen = torch.rand(2, 4, 6, 6)
+    weight = embedding.wanted.weight.detach()  # type: ignore[union-attr]
+    for i in range(2):
+        by_hand = sum(
+            float(seen[i, c, y, x] * (weight[36 * c + 6 * y + x] @ codes[i]))  # type: ignore[operator, index]
+            for c in range(4)
+            for y in range(6)
+            for x in range(6)
+        )
+        assert float(embedding(seen, codes)[i].detach()) == pytest.approx(by_hand / 36, rel=1e-4)
+
+
+def test_D_may_begin_and_cease_to_be_told_of_codes(modern: Make) -> None:
+    """All else goes on from the snapshot; embeddings stay if both have them."""
+    paths = {
+        told: train(modern(total_kimg=0.004, d_conditional=told, run=None)).snapshot
+        for told in (True, False)
+    }
+    for before, after in ((True, True), (True, False), (False, True)):
+        start = load_snapshot(paths[before]).D.state_dict()
+        state = new_state(modern(init=paths[before], d_conditional=after), CPU).D.state_dict()
+        fresh = new_state(modern(d_conditional=after), CPU).D.state_dict()
+        assert any(key.startswith("embeddings.") for key in state) is after
+        for key, value in state.items():
+            assert torch.equal(value, start.get(key, fresh[key])), key
+    assert load_snapshot(paths[True]).shapes.D["codes"] == 4  # half of z_dim
+    assert "codes" not in network_shapes(modern(paired=0.0)).D
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -279,7 +323,7 @@ def test_the_frozen_weights_are_named_where_they_are_missing(
 def test_a_doubling_is_nearest_neighbour_and_a_convolution() -> None:
     torch.manual_seed(0)
     x, weight = torch.randn(2, 5, 6, 6), torch.randn(5, 7, 3, 3)
-    ours = projected.doubled(x, weight)
+    ours = blocks.doubled(x, weight)
     large = F.interpolate(x, scale_factor=2, mode="nearest")
     kernel = weight.transpose(0, 1).flip(2, 3)
     torch.testing.assert_close(ours, F.conv2d(large, kernel, padding=1), rtol=1e-4, atol=1e-4)
@@ -327,7 +371,8 @@ def test_a_step_changes_what_learns_and_nothing_else(modern: Make, paired: float
     learnt = {f"G.{name}" for name, _ in state.G.named_parameters()}
     learnt |= {f"D.{name}" for name, p in state.D.named_parameters() if p.requires_grad}
     assert {name for name in learnt if not name.endswith("bias")} <= names
-    assert all(name.startswith("D.heads.") for name in learnt if name.startswith("D."))
+    parts = {name.split(".")[1] for name in learnt if name.startswith("D.")}
+    assert parts == ({"heads", "embeddings"} if paired else {"heads"})
     means = state.meters.pop_means()
     assert set(means) == {
         "loss_D",
@@ -341,7 +386,7 @@ def test_a_step_changes_what_learns_and_nothing_else(modern: Make, paired: float
     }
 
 
-@pytest.mark.parametrize(("setting", "still"), [("d_iter_step", "D.heads"), ("g_iter_step", "G.")])
+@pytest.mark.parametrize(("setting", "still"), [("d_iter_step", "D."), ("g_iter_step", "G.")])
 def test_a_network_whose_turn_it_is_not_stays(modern: Make, setting: str, still: str) -> None:
     settings = modern(**{setting: 2})
     state = new_state(settings, CPU)
@@ -371,7 +416,7 @@ class Reference:
             doubling.forward = types.MethodType(plainly_doubled, doubling)
         self.average = {name: value.clone() for name, value in self.G.state_dict().items()}
         adam = {"lr": settings.d_lr, "betas": (settings.beta1, settings.beta2)}
-        self.D_optimizer = torch.optim.Adam(self.D.heads.parameters(), **adam)
+        self.D_optimizer = torch.optim.Adam(self.D.learnt.parameters(), **adam)
         self.G_optimizer = (
             torch.optim.SGD(self.G.parameters(), settings.g_lr)
             if settings.g_optimizer == "sgd"
@@ -390,9 +435,17 @@ class Reference:
         found: list[Tensor] = self.D.features(augment(images, draw, self.settings.augment))
         return found
 
-    def judge(self, features: list[Tensor]) -> Tensor:
-        logits: Tensor = self.D.judge(self.D.mixing(features))
-        return logits
+    def judge(self, features: list[Tensor], codes: Tensor | None) -> Tensor:
+        logits = []
+        for i, x in enumerate(self.D.mixing(features)):
+            seen = self.D.heads[i].seen(x)
+            logit = self.D.heads[i][-1](seen).mean((1, 2, 3))
+            if self.settings.d_conditional and codes is not None:
+                seen = F.interpolate(seen, (6, 6), mode="bilinear")
+                wanted = codes @ self.D.embeddings[i].wanted.weight.T
+                logit = logit + (wanted * seen.flatten(1)).sum(1) / 36
+            logits.append(logit)
+        return torch.stack(logits, 1)
 
     def averaged(self, key: str, own: Tensor, beta: float) -> Tensor:
         """An average over batches whose slope is that of the batch."""
@@ -421,23 +474,24 @@ class Reference:
         settings, objective = self.settings, OBJECTIVES[self.settings.objective]
         half = self.seen < settings.grow_kimg * 1000
         z = noise((4, 8), settings.seed, "G", self.seen)
-        codes = None
+        codes = real_codes = None
         if settings.paired:
             codes = self.G.codes(z)
-            codes[::2] = self.G.coding.encode(self.G.coding.look(real, self.D.lite0))[::2]
+            real_codes = self.G.coding.encode(self.G.coding.look(real, self.D.lite0))
+            codes[::2] = real_codes[::2]
         real = F.interpolate(real, scale_factor=0.5, mode="area") if half else real
         fakes = self.G(z, half, codes)
         real_features, fake_features = self.features(real, "reals"), self.features(fakes, "fakes")
 
         self.D_optimizer.zero_grad()
         detached = self.features(fakes.detach(), "fakes")
-        real_logits = self.judge(real_features)
-        loss_D = objective.D(real_logits, self.judge(detached))
+        real_logits = self.judge(real_features, real_codes)
+        loss_D = objective.D(real_logits, self.judge(detached, codes))
         loss_D.backward()
         self.D_optimizer.step()
 
         self.G_optimizer.zero_grad()
-        loss_G = objective.G(real_logits.detach(), self.judge(fake_features))
+        loss_G = objective.G(real_logits.detach(), self.judge(fake_features, codes))
         mismatch, unlikeness = torch.zeros(()), torch.zeros(())
         wanted = [*real_features, *plain_octaves(real, half)]
         found = [*fake_features, *plain_octaves(fakes, half)]
@@ -477,7 +531,7 @@ class Reference:
         return loss_D.item(), loss_G.item(), unlikeness.item() if settings.paired else 0.0
 
 
-def plainly_doubled(self: projected.Doubling, x: Tensor, z: Tensor) -> Tensor:
+def plainly_doubled(self: blocks.Doubling, x: Tensor, z: Tensor) -> Tensor:
     def styled(x: Tensor, i: int) -> Tensor:
         if not len(self.style):
             return x
@@ -537,6 +591,7 @@ def plain_power(images: Tensor) -> Tensor:
         # By SGD: Adam's first steps are as long where a gradient is hardly more than rounding.
         ("hinge", {"d_mixed": True, "g_styled": False, **BY_SGD}),
         ("hinge", {"d_mixed": False, **BY_SGD}),
+        ("hinge", {"d_mixed": False, "d_conditional": False, **BY_SGD}),
         ("hinge", {"d_mixed": False, "d_width": 8, "grow_kimg": 0.012, **BY_SGD}),
         ("relativistic", {"d_mixed": True, **BY_SGD}),
     ],
@@ -610,7 +665,7 @@ def test_micro_batches_keep_less_for_the_way_back(modern: Make) -> None:
 @pytest.mark.parametrize("side", [4, 8, 16, 6, 12])
 def test_thirds_are_adaptive_pooling(side: int) -> None:
     x = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(6))
-    torch.testing.assert_close(projected.thirds(x), F.adaptive_avg_pool2d(x, 3))
+    torch.testing.assert_close(blocks.thirds(x), F.adaptive_avg_pool2d(x, 3))
 
 
 def test_the_average_follows_with_its_half_life(modern: Make) -> None:

@@ -30,6 +30,11 @@ _ROUNDING = 1e-2  # of looks in which images do not differ; those of others diff
 _TINY = 1e-12
 
 
+def code_length(z_dim: int) -> int:
+    """Return how many numbers are in a code: half of those of the noise, ``LENGTH`` at most."""
+    return min(z_dim // 2, LENGTH)
+
+
 class Coding(nn.Module):
     """Codes of images, and codes out of noise; until it is fitted, noise itself.
 

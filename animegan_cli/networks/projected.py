@@ -17,7 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from animegan_cli.networks.coding import LENGTH, Coding
+from animegan_cli.networks.blocks import Doubling, Excitation
+from animegan_cli.networks.coding import Coding, code_length
 from animegan_cli.networks.lite0 import TAP_CHANNELS, TAP_STRIDES, Lite0
 
 MAX_CHANNELS = 512
@@ -70,7 +71,7 @@ class Generator(nn.Module):
         super().__init__()
         self.z_dim = z_dim
         self.size = size
-        self.coding = Coding(size, min(z_dim // 2, LENGTH)) if coded else None
+        self.coding = Coding(size, code_length(z_dim)) if coded else None
         sides = resolutions(size)
         self.first_side = sides[0]
         widths = [channels_at(side, size, width) for side in sides]
@@ -146,76 +147,6 @@ def _of_before(G: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> 
             state.setdefault(f"{prefix}{name}", tensor)
 
 
-class Doubling(nn.Module):
-    """Twice the side without a checkerboard, then, where it is ``deep``, another convolution.
-
-    With ``z_dim`` noise scales and shifts what a norm gives (Brock et al. 2019, arXiv 1809.11096).
-    """
-
-    def __init__(self, below: int, above: int, deep: bool, z_dim: int = 0) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(below, above, 3, 3))
-        nn.init.kaiming_normal_(self.weight.transpose(0, 1), nonlinearity="linear")
-        self.norm = nn.BatchNorm2d(above)
-        self.conv = nn.Conv2d(above, above, 3, padding=1, bias=False) if deep else None
-        self.conv_norm = nn.BatchNorm2d(above) if deep else None
-        styles = 1 + deep if z_dim else 0
-        self.style = nn.ModuleList(nn.Linear(z_dim, 2 * above) for _ in range(styles))
-        for style in self.style:
-            nn.init.normal_(style.weight, std=0.02)  # type: ignore[arg-type]
-            nn.init.zeros_(style.bias)  # type: ignore[arg-type]
-
-    def forward(self, x: Tensor, z: Tensor) -> Tensor:
-        """Map ``[N, C, H, W]``, by noise ``[N, z_dim]``, to ``[N, C', 2H, 2W]``."""
-        x = F.leaky_relu(self._styled(self.norm(doubled(x, self.weight)), z, 0), 0.2)
-        if self.conv is not None and self.conv_norm is not None:
-            x = F.leaky_relu(self._styled(self.conv_norm(self.conv(x)), z, 1), 0.2)
-        return x
-
-    def _styled(self, x: Tensor, z: Tensor, i: int) -> Tensor:
-        if not self.style:
-            return x
-        gain, shift = self.style[i](z)[:, :, None, None].to(x.dtype).chunk(2, 1)
-        return torch.addcmul(shift, x, 1 + gain)
-
-
-def doubled(x: Tensor, weight: Tensor) -> Tensor:
-    """Enlarge ``[N, C, H, W]`` by nearest neighbour, then convolve by ``[C, C', 3, 3]``.
-
-    The result, ``[N, C', 2H, 2W]``, is found for a quarter of the products: a transposed
-    convolution of stride 2 by that kernel, then sums over 2x2 pixels.
-    """
-    return F.avg_pool2d(F.conv_transpose2d(x, 4 * weight, stride=2), 2, 1)
-
-
-class Excitation(nn.Module):
-    """Skip-layer excitation: a small feature map gates the channels of a large one."""
-
-    def __init__(self, below: int, above: int) -> None:
-        super().__init__()
-        self.squeeze = nn.Conv2d(below, above, 3)
-        self.gate = nn.Conv2d(above, above, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map a small map ``[N, C, H, W]`` to gates ``[N, C', 1, 1]`` in [0, 1]."""
-        return torch.sigmoid(self.gate(F.silu(self.squeeze(thirds(x)))))
-
-
-def thirds(x: Tensor) -> Tensor:
-    """Pool ``[N, C, H, W]`` to the means of 3 x 3 parts, which overlap where a side is no 3 * k.
-
-    The same as ``F.adaptive_avg_pool2d(x, 3)``, which Apple's GPUs lack for such sides.
-    """
-    side = x.shape[2]
-    if side % 3 == 0:
-        return F.adaptive_avg_pool2d(x, 3)
-    parts = torch.zeros(3, side, dtype=x.dtype, device=x.device)
-    for i in range(3):
-        first, end = i * side // 3, -(-(i + 1) * side // 3)
-        parts[i, first:end] = 1 / (end - first)
-    return parts @ x @ parts.T
-
-
 class Discriminator(nn.Module):
     """Judge images by their features in a frozen network.
 
@@ -226,10 +157,16 @@ class Discriminator(nn.Module):
             it smaller ones at 224 pixels). The heads are those of images that are not enlarged.
         mixed: the heads see random mixtures of the features, as published. Else they see the
             features themselves, and more of what is out of place (``tests/benchmarks/parts.py``).
+        codes: numbers in the code of an image, of which D can be told; 0 if it cannot.
     """
 
     def __init__(
-        self, size: int = 96, width: int = 64, zoom: float = 1.0, mixed: bool = True
+        self,
+        size: int = 96,
+        width: int = 64,
+        zoom: float = 1.0,
+        mixed: bool = True,
+        codes: int = 0,
     ) -> None:
         super().__init__()
         self.size = size
@@ -240,10 +177,19 @@ class Discriminator(nn.Module):
             Head(-(-size // stride), width, None if mixed else channels)
             for stride, channels in zip(TAP_STRIDES, TAP_CHANNELS, strict=True)
         )
+        self.embeddings = nn.ModuleList(Embedding(codes, width) for _ in self.heads if codes)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Map images ``[N, 3, size, size]`` in [-1, 1] to logits ``[N]``; high means real."""
-        return self.judge(self.mixing(self.features(images))).mean(1)
+    def forward(self, images: Tensor, codes: Tensor | None = None) -> Tensor:
+        """Map images ``[N, 3, size, size]`` in [-1, 1] to logits ``[N]``; high means real.
+
+        What ``codes`` do is told by ``judge``.
+        """
+        return self.judge(self.mixing(self.features(images)), codes).mean(1)
+
+    @property
+    def learnt(self) -> nn.Module:
+        """All that learns of D."""
+        return nn.ModuleList((self.heads, self.embeddings))
 
     def features(self, images: Tensor, enlarged: bool = True) -> list[Tensor]:
         """Return the frozen network's features of four scales, finest first.
@@ -255,10 +201,21 @@ class Discriminator(nn.Module):
             images = F.interpolate(images, side, mode="bilinear")
         return [x / std for x, std in zip(self.lite0(images), TAP_STD, strict=True)]
 
-    def judge(self, maps: list[Tensor]) -> Tensor:
-        """Map features, mixed if D does that, to logits ``[N, 4]``, one a scale, float32."""
-        logits = [head(x).float() for head, x in zip(self.heads, maps, strict=True)]
-        return torch.stack([x.flatten(1).mean(1) for x in logits], dim=1)
+    def judge(self, maps: list[Tensor], codes: Tensor | None = None) -> Tensor:
+        """Map features, mixed if D does that, to logits ``[N, 4]``, one a scale, float32.
+
+        With ``codes`` ``[N, L]``, of which codes images were drawn or, of real ones, what theirs
+        are, a D that can be told of them also judges whether an image goes with its own. Codes are
+        0 in the mean over real images, and a D that is not told judges as by that.
+        """
+        logits = []
+        for i, (head, x) in enumerate(zip(self.heads, maps, strict=True)):
+            seen = head.seen(x)  # type: ignore[operator]
+            logit = head[-1](seen).float().mean((1, 2, 3))  # type: ignore[index]
+            if codes is not None and self.embeddings:
+                logit = logit + self.embeddings[i](seen, codes)
+            logits.append(logit)
+        return torch.stack(logits, dim=1)
 
 
 class Mixing(nn.Module):
@@ -308,12 +265,36 @@ class Head(nn.Sequential):
         super().__init__(*layers, spectral_norm(nn.Conv2d(width, 1, least)))
         self.least = least
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``[N, C, h, h]`` to logits ``[N, 1, h', h']``; too small ones are enlarged."""
-        *layers, last = self
+    def seen(self, x: Tensor) -> Tensor:
+        """Map ``[N, C, h, h]`` to what logits are made of, ``[N, width, h', h']``.
+
+        Too small maps are enlarged.
+        """
+        *layers, _ = self
         for layer in layers:
             x = layer(x)
-        if x.shape[2] < self.least:
-            x = F.interpolate(x, self.least, mode="bilinear")
-        logits: Tensor = last(x)
+        return F.interpolate(x, self.least, mode="bilinear") if x.shape[2] < self.least else x
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[N, C, h, h]`` to logits ``[N, 1, h', h']``."""
+        logits: Tensor = self[-1](self.seen(x))
         return logits
+
+
+class Embedding(nn.Module):
+    """Whether what a head sees goes with a code, by their product (a projection discriminator).
+
+    Miyato and Koyama 2018, arXiv 1802.05637; told of features of real images as in Casanova et al.
+    2021, arXiv 2109.05070, but place by place.
+    """
+
+    def __init__(self, codes: int, width: int) -> None:
+        super().__init__()
+        self.wanted = spectral_norm(nn.Linear(codes, width * SHALLOW**2, bias=False))
+
+    def forward(self, seen: Tensor, codes: Tensor) -> Tensor:
+        """Map what is seen ``[N, width, h, h]`` and codes ``[N, L]`` to logits ``[N]``, float32."""
+        if seen.shape[2] != SHALLOW:
+            seen = F.interpolate(seen, SHALLOW, mode="bilinear")
+        wanted: Tensor = self.wanted(codes).view(len(codes), -1, SHALLOW, SHALLOW)
+        return (seen.float() * wanted.float()).sum(1).mean((1, 2))

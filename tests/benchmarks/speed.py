@@ -98,8 +98,9 @@ from animegan_cli.augment import Draw, augment
 from animegan_cli.data import list_images, normalize, open_images
 from animegan_cli.device import choose_device, reuse_freed_memory
 from animegan_cli.networks import classic, lite0
+from animegan_cli.networks.blocks import Doubling
 from animegan_cli.networks.lite0 import SameConv, turned
-from animegan_cli.networks.projected import Discriminator, Doubling, Generator
+from animegan_cli.networks.projected import Discriminator, Generator
 from animegan_cli.objectives import OBJECTIVES
 from animegan_cli.order import Order
 from animegan_cli.pairing import unlikeness

@@ -110,11 +110,10 @@ def projected_step(state: TrainingState, settings: Settings, reals: Reals, mark:
     images = reals(state)
     mark("reading data")
 
-    z, codes = latents(state, settings, "G"), None
+    z = latents(state, settings, "G")
     rows = paired_rows(settings.batch_size, state.ranks)
-    if settings.paired:
-        codes = codes_for(state, settings, z, images, rows)
-        mark("codes of reals")
+    codes, real_codes = codes_for(state, settings, z, images, rows)
+    mark("codes of reals")
 
     with state.autocast():
         fakes = G(z, codes=codes)
@@ -129,8 +128,8 @@ def projected_step(state: TrainingState, settings: Settings, reals: Reals, mark:
 
     state.D_optimizer.zero_grad()
     with state.autocast():
-        real_logits = D.judge(real_mixed)
-        fake_logits = D.judge([x.detach() for x in mixed])
+        real_logits = D.judge(real_mixed, real_codes)
+        fake_logits = D.judge([x.detach() for x in mixed], codes)
     D_loss = objective.D(real_logits, fake_logits)
     D_loss.backward()
     mark("heads of D")
@@ -143,10 +142,10 @@ def projected_step(state: TrainingState, settings: Settings, reals: Reals, mark:
     meters.add("D_fake", fake_logits.detach().sigmoid().mean())
     mark(LOGGING)
 
-    D.heads.requires_grad_(False)
+    D.learnt.requires_grad_(False)
     state.G_optimizer.zero_grad()
     with state.autocast():
-        fake_logits = D.judge(mixed)
+        fake_logits = D.judge(mixed, codes)
     loss = objective.G(real_logits.detach(), fake_logits)
     meters.add("loss_G", loss.detach())
     if settings.match:
@@ -168,7 +167,7 @@ def projected_step(state: TrainingState, settings: Settings, reals: Reals, mark:
     meters.add("grad_norm_G", gradient_norm(G))
     mark(LOGGING)
     state.G_optimizer.step()
-    D.heads.requires_grad_(True)
+    D.learnt.requires_grad_(True)
     mark("update of G")
 
 

@@ -1,0 +1,64 @@
+"""What a setting costs: steps of one run with it and of one without, in turns in one process.
+
+``python tests/benchmarks/in_turns.py --set recipe=modern --without d_conditional=false`` prints how
+many times as long a step takes by the first settings as by the second, at each stage of a run: at
+half of the size, at the whole, and with what D sees enlarged, where the settings have these. By
+CPU time on one thread, so that other work on the machine counts less; medians of ``--turns``.
+"""
+
+import argparse
+import statistics
+import time
+
+import torch
+
+from animegan_cli.networks import load_frozen
+from animegan_cli.settings import Settings
+from animegan_cli.sources import Layer, resolve
+from animegan_cli.training_state import TrainingState, new_state
+from animegan_cli.training_step import train_step
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--without", nargs="*", default=[], metavar="KEY=VALUE", required=True)
+    parser.add_argument("--turns", type=int, default=8)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    given = dict(pair.split("=", 1) for pair in options.set)
+    other = given | dict(pair.split("=", 1) for pair in options.without)
+    runs = []
+    for values in (given, other):
+        settings = resolve([Layer("flag", values)]).settings
+        runs.append((settings, new_state(settings, torch.device("cpu"))))
+        load_frozen(runs[-1][1].D)
+    settings = runs[0][0]
+    stages = {"the whole": settings.grow_kimg}
+    if settings.grow_kimg:
+        stages = {"half of the size": 0.0, **stages}
+    if settings.d_zoom:
+        stages["enlarged"] = max(settings.grow_kimg, settings.d_zoom_kimg)
+    print("| stage | times as long | least | most |\n| --- | --- | --- | --- |")
+    for name, kimg in stages.items():
+        ratios = []
+        for turn in range(options.turns + 1):
+            order = (0, 1) if turn % 2 else (1, 0)
+            seconds = {i: step(*runs[i], kimg) for i in order}
+            ratios.append(seconds[0] / seconds[1])
+        ratios = sorted(ratios[1:])  # the first step of a stage allocates
+        middle = statistics.median(ratios)
+        print(f"| {name} | {middle:.3f} | {ratios[0]:.3f} | {ratios[-1]:.3f} |", flush=True)
+
+
+def step(settings: Settings, state: TrainingState, kimg: float) -> float:
+    """Return the CPU seconds of one step after so many thousands of images."""
+    reals = torch.rand(settings.batch_size, 3, settings.size, settings.size) * 2 - 1
+    state.cur_nimg = round(kimg * 1000 / settings.batch_size + 1) * settings.batch_size
+    began = time.process_time()
+    train_step(state, settings, lambda: reals)
+    return time.process_time() - began
+
+
+if __name__ == "__main__":
+    main()
