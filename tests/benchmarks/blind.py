@@ -139,13 +139,15 @@ first 64 seeds where nothing else is said:
 | 33 | 46 | with ``paired_focus``, at 302 kimg, an hour: the images of round 32 |
 | 33 | 43 | ``modern`` without ``paired``, at 312 kimg, and 12 further with ``paired_focus`` |
 | 34 | 61 | real faces of round 1 |
-| 34 | 43, 42 | without ``d_conditional``, at 50 and 102 kimg: 23 of 64 and 30 of 65 faults no mouth |
+| 34 | 43, 42 | without ``d_conditional``, at 50 and 102 kimg: 30 of 65 faults then no mouth |
 | 34 | 42 | ``modern`` as it is, at 48 kimg, 5 minutes on two cores |
 | 34 | 37, **46** | another run, at 50 and 102 kimg, 15 minutes: 22 of its 54 faults then no mouth |
 | 35 | 60 | real faces of round 1 |
 | 35 | **42**, **43** | ``modern`` as it is, at 100 kimg, 15 minutes, and the images of round 34 |
 | 35 | 39 | a copy of the second at 118 kimg, ``paired`` 0.1 from 102 kimg on |
 | 35 | 51, 48 | the box, and 12 kimg further by the recipe as it is |
+| 36 | 62 of 96 | without ``d_conditional``, at 102 kimg, seeds 64 to 159: 30 of 111 no mouth |
+| 36 | **66**, **65** of 96 | ``modern``, the two runs of round 35: 15 of 92, 16 of 93 |
 
 All of rounds 1 to 6 is of heads of D that see mixtures. From round 8 on the question said that a
 mouth hidden behind an object counts; readers of round 7 differed in that, and were stricter in all.
