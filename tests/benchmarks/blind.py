@@ -148,6 +148,10 @@ first 64 seeds where nothing else is said:
 | 35 | 51, 48 | the box, and 12 kimg further by the recipe as it is |
 | 36 | 62 of 96 | without ``d_conditional``, at 102 kimg, seeds 64 to 159: 30 of 111 no mouth |
 | 36 | **66**, **65** of 96 | ``modern``, the two runs of round 35: 15 of 92, 16 of 93 |
+| 37 | 61 | real faces of round 1 |
+| 37 | 43 | without ``d_conditional``, at 168 kimg, 30 minutes: the images of rounds 29 and 30 |
+| 37 | **46** | ``modern`` at 162 kimg, 30 minutes on two cores: 15 of 63 faults eyes unlike |
+| 37 | 39 | the other run at 118 kimg, real images with others' codes as fakes from 102 on |
 
 All of rounds 1 to 6 is of heads of D that see mixtures. From round 8 on the question said that a
 mouth hidden behind an object counts; readers of round 7 differed in that, and were stricter in all.
