@@ -135,10 +135,10 @@ def test_D_judges_whether_an_image_goes_with_its_code() -> None:
         assert float(embedding(seen, codes)[i].detach()) == pytest.approx(by_hand / 36, rel=1e-4)
 
 
-def test_D_may_begin_and_cease_to_be_told_of_codes(modern: Make) -> None:
+def test_D_may_begin_and_cease_to_be_told_of_codes(modern: Make, tmp_path: Path) -> None:
     """All else goes on from the snapshot; embeddings stay if both have them."""
     paths = {
-        told: train(modern(total_kimg=0.004, d_conditional=told, run=None)).snapshot
+        told: train(modern(total_kimg=0.004, d_conditional=told, run=tmp_path / str(told))).snapshot
         for told in (True, False)
     }
     for before, after in ((True, True), (True, False), (False, True)):
