@@ -77,7 +77,8 @@ def judge_of(snapshot: Snapshot, score_by: str = "auto") -> tuple[nn.Module, str
     """Return what scores images, ``[N, 3, S, S]`` to ``[N]``, and its name.
 
     Args:
-        snapshot: its typicality where it knows real images' features, else its D.
+        snapshot: its typicality where it knows real images' features, else its D, which is not
+            told of codes here.
         score_by: ``auto``, or ``typicality`` or ``logit`` for no other.
 
     Raises:

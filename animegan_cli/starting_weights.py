@@ -108,8 +108,9 @@ def start_from(
     """Give new networks of some shapes the weights of a snapshot.
 
     The heads of a D that sees the frozen features in another way stay as they are, and the reporter
-    is told so; embeddings too where the snapshot's D has none. What its G lacks begins such that
-    its images stay the same, until codes are fitted to the run's images (``codes``).
+    is told so. Embeddings of codes, where the snapshot's D has none, stay as they are as well. What
+    its G lacks begins such that its images stay the same, until codes are fitted to the run's
+    images (``codes``).
 
     Raises:
         SnapshotError: if the snapshot cannot be read.

@@ -157,7 +157,7 @@ class Discriminator(nn.Module):
             it smaller ones at 224 pixels). The heads are those of images that are not enlarged.
         mixed: the heads see random mixtures of the features, as published. Else they see the
             features themselves, and more of what is out of place (``tests/benchmarks/parts.py``).
-        codes: numbers in the code of an image, of which D can be told; 0 if it cannot.
+        codes: numbers in the code of an image, of which D can be told; 0 if it cannot be.
     """
 
     def __init__(
@@ -204,9 +204,9 @@ class Discriminator(nn.Module):
     def judge(self, maps: list[Tensor], codes: Tensor | None = None) -> Tensor:
         """Map features, mixed if D does that, to logits ``[N, 4]``, one a scale, float32.
 
-        With ``codes`` ``[N, L]``, of which codes images were drawn or, of real ones, what theirs
-        are, a D that can be told of them also judges whether an image goes with its own. Codes are
-        0 in the mean over real images, and a D that is not told judges as by that.
+        With ``codes`` ``[N, L]``, those that images were drawn from or those of real images, a D
+        that has embeddings of them also judges whether each image goes with its own. Without, that
+        part is left out, as if codes were 0, their mean over the images that they were fitted to.
         """
         logits = []
         for i, (head, x) in enumerate(zip(self.heads, maps, strict=True)):
@@ -293,7 +293,10 @@ class Embedding(nn.Module):
         self.wanted = spectral_norm(nn.Linear(codes, width * SHALLOW**2, bias=False))
 
     def forward(self, seen: Tensor, codes: Tensor) -> Tensor:
-        """Map what is seen ``[N, width, h, h]`` and codes ``[N, L]`` to logits ``[N]``, float32."""
+        """Map what is seen ``[N, width, h, h]`` and codes ``[N, L]`` to logits ``[N]``, float32.
+
+        It is read at 6 x 6 places, between which values are interpolated.
+        """
         if seen.shape[2] != SHALLOW:
             seen = F.interpolate(seen, SHALLOW, mode="bilinear")
         wanted: Tensor = self.wanted(codes).view(len(codes), -1, SHALLOW, SHALLOW)

@@ -487,24 +487,29 @@ def plain_projected(state: TrainingState, reals: Tensor, settings: Settings) -> 
         draw = Draw.from_uniform(numbers[int(images is not reals)])
         return D.features(augment(images, draw, settings.augment))
 
-    def drawn() -> Tensor:
+    every = 1 if D.embeddings else 2  # without embeddings the codes of the other half are not asked
+    found = coding and coding.encode(coding.look(reals[::every], D.lite0))
+
+    def drawn() -> tuple[Tensor, Tensor | None]:
         z = torch.randn(settings.batch_size, settings.z_dim, device=reals.device)
-        if coding is None:
-            return G(z)
+        if found is None:
+            return G(z), None
         codes = G.codes(z)
-        codes[::2] = coding.encode(coding.look(reals[::2], D.lite0))
-        return G(z, codes=codes)
+        codes[::2] = found[:: 2 // every]
+        return G(z, codes=codes), codes
 
     state.D_optimizer.zero_grad()
-    fakes = drawn().detach()
+    with torch.no_grad():
+        fakes, codes = drawn()
     real_mixed, mixed = D.mixing(features(reals)), D.mixing(features(fakes))
-    objective.D(D.judge(real_mixed), D.judge(mixed)).backward()
+    objective.D(D.judge(real_mixed, found), D.judge(mixed, codes)).backward()
     state.D_optimizer.step()
     state.G_optimizer.zero_grad()
-    fakes = drawn()
+    fakes, codes = drawn()
     real_features, fake_features = features(reals), features(fakes)
     mismatch = state.matching.mismatch(reals, real_features, fakes, fake_features)
-    loss = objective.G(D.judge(D.mixing(real_features)), D.judge(D.mixing(fake_features)))
+    real_logits = D.judge(D.mixing(real_features), found)
+    loss = objective.G(real_logits, D.judge(D.mixing(fake_features), codes))
     loss = loss + settings.match * mismatch
     if settings.paired:
         sides = [
