@@ -31,6 +31,11 @@ begin with, one run each (``--told``: D is told what code the image had when it 
 | --- | --- | --- | --- |
 | the features themselves | 0.757 | 0.595 0.709 0.795 0.716 | 76 |
 | ``--told`` | **0.784** | 0.606 0.713 0.811 0.747 | 86 |
+| ``--told``, heads that compare places | **0.822** | 0.591 0.749 0.838 0.739 | 90 |
+
+(By code that is not kept: before the last convolution but one, attention over all places finds for
+each what is seen elsewhere; its product with what is seen there, and the difference, go through a
+convolution and are added. It was not yet tried as D.)
 
 Heads that know places see more still (by code that is not kept, 77 to 88 seconds where the row in
 bold took 78 beside them): with a learnt number added for each channel and place 0.775, with 64
