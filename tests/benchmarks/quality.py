@@ -313,6 +313,7 @@ second and its copies are of a forerunner of which nothing but rounding differs:
 | 636 | 48.0 | 200 | 33.6 | 0.758 | 0.080 | 0.803 | **the recipe as it stands** |
 | 1,842 | 100.0 | 93 | 6.2 | 0.855 | 0.273 | 0.978 | **the same run** |
 | 3,644 | 162.0 | 82 | 5.7 | 0.851 | 0.340 | 0.975 | **the same run** |
+| 7,226 | 284.0 | 81 | 6.3 | 0.848 | 0.335 | 0.988 | **the same run** |
 | - | 50.0 | 170 | 24.5 | 0.823 | 0.086 | 0.864 | another run |
 | - | 102.0 | 92 | 6.8 | 0.844 | 0.271 | 0.974 | the same run |
 | - | 118.0 | 84 | 5.4 | 0.841 | 0.355 | 0.970 | its copy, ``paired`` 0.1 from 102 kimg on |
