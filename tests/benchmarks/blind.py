@@ -152,6 +152,9 @@ first 64 seeds where nothing else is said:
 | 37 | 43 | without ``d_conditional``, at 168 kimg, 30 minutes: the images of rounds 29 and 30 |
 | 37 | **46** | ``modern`` at 162 kimg, 30 minutes on two cores: 15 of 63 faults eyes unlike |
 | 37 | 39 | the other run at 118 kimg, real images with others' codes as fakes from 102 on |
+| 38 | 61 | real faces of round 1 |
+| 38 | 41 | without ``d_conditional``, at 302 kimg, an hour: the images of rounds 32 and 33 |
+| 38 | **48** | ``modern`` at 284 kimg, an hour on two cores |
 
 All of rounds 1 to 6 is of heads of D that see mixtures. From round 8 on the question said that a
 mouth hidden behind an object counts; readers of round 7 differed in that, and were stricter in all.

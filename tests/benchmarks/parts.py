@@ -35,7 +35,7 @@ begin with, one run each (``--told``: D is told what code the image had when it 
 
 (By code that is not kept: before the last convolution but one, attention over all places finds for
 each what is seen elsewhere; its product with what is seen there, and the difference, go through a
-convolution and are added. It was not yet tried as D.)
+convolution and are added. A run with them as D: ``quality.py``.)
 
 Heads that know places see more still (by code that is not kept, 77 to 88 seconds where the row in
 bold took 78 beside them): with a learnt number added for each channel and place 0.775, with 64

@@ -318,6 +318,7 @@ second and its copies are of a forerunner of which nothing but rounding differs:
 | - | 102.0 | 92 | 6.8 | 0.844 | 0.271 | 0.974 | the same run |
 | - | 118.0 | 84 | 5.4 | 0.841 | 0.355 | 0.970 | its copy, ``paired`` 0.1 from 102 kimg on |
 | - | 118.0 | 89 | 6.7 | 0.854 | 0.311 | 0.978 | another, D told that others' codes are wrong, 0.5 |
+| 642 | 46.0 | 225 | 41.3 | 0.728 | 0.062 | 0.721 | heads of D that compare places (``parts.py``) |
 | 634 | 46.0 | 226 | 40.3 | 0.783 | 0.041 | 0.719 | the recipe, ``few``: nothing copied (README) |
 | - | 12.0 | 73 | 3.6 | 0.848 | 0.360 | 0.988 | the box, on by the recipe in batches of 64 |
 
