@@ -15,7 +15,6 @@ import time
 
 import torch
 
-from animegan_cli.networks import load_frozen
 from animegan_cli.settings import Settings
 from animegan_cli.sources import Layer, resolve
 from animegan_cli.training_state import TrainingState, new_state
@@ -25,7 +24,7 @@ from animegan_cli.training_step import train_step
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--without", nargs="*", default=[], metavar="KEY=VALUE", required=True)
+    parser.add_argument("--without", nargs="+", metavar="KEY=VALUE", required=True)
     parser.add_argument("--turns", type=int, default=8)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -35,7 +34,6 @@ def main() -> None:
     for values in (given, other):
         settings = resolve([Layer("flag", values)]).settings
         runs.append((settings, new_state(settings, torch.device("cpu"))))
-        load_frozen(runs[-1][1].D)
     settings = runs[0][0]
     stages = {"the whole": settings.grow_kimg}
     if settings.grow_kimg:
