@@ -34,6 +34,11 @@ from animegan_cli.streams import in_order
 Result = TypeVar("Result")
 PASS = 32
 GRID_LIMIT = 1024
+
+# Truncation where a command draws to please: whole faces of 64 rise from 49 to 56, what rank keeps
+# from 51 to 59 (58 of real ones; ``tests/benchmarks/blind.py``), and images are less varied.
+CLEAN = 0.6
+
 _PADDING = 2
 
 
@@ -118,6 +123,18 @@ def to_rows(images: Tensor) -> NDArray[np.uint8]:
     return images.permute(0, 2, 3, 1).contiguous().numpy()
 
 
+def fitted_coding(G: nn.Module) -> Coding | None:
+    """Return what makes noise codes as real images have them before G draws; None without."""
+    coding = getattr(G, "coding", None)
+    return coding if isinstance(coding, Coding) and coding.fitted else None
+
+
+def truncation_of(G: nn.Module) -> float:
+    """Return how many times as far from their cluster's mean as in training codes are drawn."""
+    coding = fitted_coding(G)
+    return 1.0 if coding is None else coding.truncation
+
+
 def truncate(G: nn.Module, truncation: float, name: str = "this generator") -> None:
     """Let G draw from codes so many times as far from their cluster's mean, 0 to 1.
 
@@ -129,8 +146,8 @@ def truncate(G: nn.Module, truncation: float, name: str = "this generator") -> N
     Raises:
         SettingsError: if it is not 1 and G does not draw from codes of real images.
     """
-    coding = getattr(G, "coding", None)
-    if isinstance(coding, Coding) and coding.fitted:
+    coding = fitted_coding(G)
+    if coding is not None:
         coding.truncation = truncation
     elif truncation != 1:
         raise SettingsError(
@@ -258,7 +275,7 @@ def sample(
 def provenance(snapshot: Snapshot, mean: float, std: float) -> dict[str, str]:
     """Return that from which, with a seed, an image can be drawn again."""
     about = {"snapshot": snapshot.hash, "mean": str(mean), "std": str(std), "software": "animegan"}
-    truncation = getattr(getattr(snapshot.G, "coding", None), "truncation", 1.0)
+    truncation = truncation_of(snapshot.G)
     return about if truncation == 1 else {**about, "truncation": str(truncation)}
 
 

@@ -30,7 +30,7 @@ def evaluate_against_real(
         raise SettingsError(
             "--real DIR is needed: real images, best ones that were not learnt from"
         )
-    if snapshot is not None:
+    if snapshot is not None and settings.truncation is not None:
         truncate(snapshot.G, settings.truncation)
     network = load_feature_network(settings.features, settings.feature_weights, device)
     size = settings.size if snapshot is None else int(snapshot.shapes.G["size"])

@@ -25,7 +25,7 @@ from animegan_cli.pairing import paired_rows, unlikeness
 from animegan_cli.parallel import Ranks
 from animegan_cli.recipes import RECIPES
 from animegan_cli.reporting import NullReporter
-from animegan_cli.sampling import draw, truncate
+from animegan_cli.sampling import CLEAN, draw, truncate
 from animegan_cli.schedules import paired_weight
 from animegan_cli.sections import IMAGE_SIZES
 from animegan_cli.settings import Settings
@@ -235,6 +235,30 @@ def test_truncation_draws_codes_nearer_to_the_mean_of_their_cluster(
             drawn = np.asarray(image)
         file.unlink()
         assert (nearer.images[0].permute(1, 2, 0).numpy() == drawn).all()
+
+
+def test_sample_and_rank_draw_clean_images_unless_told_otherwise(
+    modern: Make, cli: Cli, tmp_path: Path
+) -> None:
+    run = ("--snapshot", train(modern()).snapshot, "--json")
+    for command in (("sample", "--n", 2), ("rank", "--candidates", 2, "--top-k", 1)):
+        assert json.loads(cli(*command, *run).stdout)["truncation"] == CLEAN
+        whole = cli(*command, *run, "--truncation", 1)
+        assert json.loads(whole.stdout)["truncation"] == 1
+        assert "truncation" not in whole.stderr
+        assert f"images seen, truncation {CLEAN}" in cli(*command, *run[:2]).stderr
+
+    help_text = Settings.model_fields["truncation"].description
+    assert help_text and f"if not given 1 to evaluate, else {CLEAN}" in help_text
+
+    # What is scored is all that G draws.
+    scored = cli("evaluate", "--real", write_photos(tmp_path / "many", 100), "--n", 60, *run)
+    assert scored.returncode == 0, scored.stderr
+    assert json.loads(scored.stdout)["truncation"] == 1
+
+    # Where noise is no code there is nothing to truncate.
+    plain = train(modern(paired=0.0, run=tmp_path / "plain")).snapshot
+    assert json.loads(cli("sample", "--snapshot", plain, "--json").stdout)["truncation"] == 1
 
 
 def test_truncation_is_refused_where_it_would_do_nothing(

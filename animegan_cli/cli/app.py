@@ -116,7 +116,7 @@ def sample(resolved: Resolved) -> None:
         raise SettingsError(f"--format {settings.format} needs --out DIR to write to")
     from animegan_cli import sampling
 
-    snapshot, path, device = _networks(settings)
+    snapshot, path, device = _networks(settings, sampling.CLEAN)
     written = sampling.sample(
         snapshot,
         sampling.choose_seeds(settings.seeds, settings.n),
@@ -141,7 +141,7 @@ def rank(resolved: Resolved) -> None:
     from animegan_cli import ranking, sampling
 
     settings = resolved.settings
-    snapshot, path, device = _networks(settings)
+    snapshot, path, device = _networks(settings, sampling.CLEAN)
     ranked = ranking.rank(
         snapshot,
         sampling.choose_seeds(settings.seeds, settings.candidates),
@@ -190,7 +190,7 @@ def evaluate(resolved: Resolved) -> None:
     if settings.fake is not None:
         if settings.snapshot is not None or settings.run is not None:
             raise SettingsError("--fake and a snapshot of ours: score one at a time")
-        if (settings.mean, settings.std, settings.truncation) != (0, 1, 1):
+        if (settings.mean, settings.std) != (0, 1) or settings.truncation not in (None, 1):
             raise SettingsError(
                 "--mean, --std and --truncation are of images that a snapshot draws: leave them "
                 "out beside --fake"
@@ -251,23 +251,31 @@ def avatars(
     stdout.print(str(folder), markup=False)
 
 
-def _networks(settings: Settings) -> "tuple[Snapshot, Path, torch.device]":
-    """Load the snapshot that the settings name, or the newest one of the run."""
+def _networks(settings: Settings, usual: float = 1.0) -> "tuple[Snapshot, Path, torch.device]":
+    """Load the snapshot that the settings name, or the newest one of the run.
+
+    ``usual`` is its truncation if the settings say nothing and it draws from codes.
+    """
     from animegan_cli.checkpoints import load_snapshot
     from animegan_cli.device import choose_device, set_threads
     from animegan_cli.pretrained import PRETRAINED
     from animegan_cli.run_dir import BEST, find_snapshot
-    from animegan_cli.sampling import truncate
+    from animegan_cli.sampling import fitted_coding, truncate, truncation_of
 
     path = settings.snapshot or find_snapshot(settings.run)
     device = choose_device(settings.device)
     set_threads(settings.threads)
     snapshot = load_snapshot(path, device)
     name = "the pretrained faces that animegan brings" if path == PRETRAINED else str(path)
-    truncate(snapshot.G, settings.truncation, name)
+    if settings.truncation is not None:
+        truncate(snapshot.G, settings.truncation, name)
+    elif fitted_coding(snapshot.G) is not None:
+        truncate(snapshot.G, usual)
     why = "" if path != PRETRAINED or settings.snapshot else "no snapshot in runs: "
     best = ", the best by score" if path.name == BEST else ""
-    _reporter(settings).note(f"{why}drawing with {name} ({snapshot.cur_nimg:,} images seen{best})")
+    nearer = truncation_of(snapshot.G)
+    how = f"{best}, truncation {nearer:g}" if nearer != 1 else best
+    _reporter(settings).note(f"{why}drawing with {name} ({snapshot.cur_nimg:,} images seen{how})")
     if settings.std not in (0, 1) and not settings.mean and hasattr(snapshot.G, "by_direction"):
         coded = getattr(snapshot.G, "coding", None) is not None
         _reporter(settings).warn(
@@ -279,7 +287,9 @@ def _networks(settings: Settings) -> "tuple[Snapshot, Path, torch.device]":
 
 def _drawn_by(settings: Settings, snapshot: "Snapshot", path: Path) -> dict[str, Any]:
     """Return what a result says of the networks and the noise that drew its images."""
-    noise = {name: getattr(settings, name) for name in ("mean", "std", "truncation")}
+    from animegan_cli.sampling import truncation_of
+
+    noise = {"mean": settings.mean, "std": settings.std, "truncation": truncation_of(snapshot.G)}
     return {"snapshot": path, "snapshot_hash": snapshot.hash, **noise}
 
 
