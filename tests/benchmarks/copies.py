@@ -18,7 +18,7 @@ from animegan_cli.checkpoints import load_snapshot
 from animegan_cli.data import ImageSet, list_images, open_images
 from animegan_cli.metrics import FeatureNetwork, load_feature_network
 from animegan_cli.pretrained import PRETRAINED
-from animegan_cli.sampling import PASS, draw
+from animegan_cli.sampling import PASS, draw, truncate
 
 SHARES = (0.0, 0.05, 0.5)
 
@@ -29,9 +29,11 @@ def main() -> None:
     parser.add_argument("learnt", type=Path)
     parser.add_argument("others", type=Path)
     parser.add_argument("--n", type=int, default=1000)
+    parser.add_argument("--truncation", type=float, default=1.0)
     options = parser.parse_args()
     pretrained = options.snapshot == Path("pretrained")
     G = load_snapshot(PRETRAINED if pretrained else options.snapshot).G
+    truncate(G, options.truncation)
     network = load_feature_network("lite2")
     drawn = network.features(batch.images for batch in draw(G, range(options.n)))
     learnt, others = (

@@ -6,7 +6,7 @@ A budget is the process's own CPU time, in minutes on two cores (15 are 1,800 CP
 scoring costs is not counted. With ``--kimg 208 464`` budgets are images seen, as suits a GPU
 (``--set recipe=modern-gpu device=cuda``), and seconds are those of the clock. The grids lie in
 ``OUT/samples``, the rows also in ``OUT/quality.jsonl``, of which ``quality_plot.py`` draws a
-picture.
+picture. *The box* in a row is what was in it at that time.
 
 What was tried for the recipe ``modern``: 12,000 faces, 2,000 held out, 96 px, seed 0, one thread of
 a shared AMD EPYC, bfloat16, n = 1,000, ``lite2``, floor 43. One run each; two runs that differ only
@@ -313,14 +313,23 @@ second and its copies are of a forerunner of which nothing but rounding differs:
 | 636 | 48.0 | 200 | 33.6 | 0.758 | 0.080 | 0.803 | **the recipe as it stands** |
 | 1,842 | 100.0 | 93 | 6.2 | 0.855 | 0.273 | 0.978 | **the same run** |
 | 3,644 | 162.0 | 82 | 5.7 | 0.851 | 0.340 | 0.975 | **the same run** |
-| 7,226 | 284.0 | 81 | 6.3 | 0.848 | 0.335 | 0.988 | **the same run** |
+| 7,226 | 284.0 | 81 | 6.3 | 0.848 | 0.335 | 0.988 | **the same run: the box now** |
+| - | 290.0 | 85 | 7.9 | 0.902 | 0.260 | 0.988 | its copy, ``typical`` 3.5 from 284 kimg on |
+| - | 298.0 | 91 | 9.6 | 0.933 | 0.189 | 0.988 | the same run |
 | - | 50.0 | 170 | 24.5 | 0.823 | 0.086 | 0.864 | another run |
 | - | 102.0 | 92 | 6.8 | 0.844 | 0.271 | 0.974 | the same run |
 | - | 118.0 | 84 | 5.4 | 0.841 | 0.355 | 0.970 | its copy, ``paired`` 0.1 from 102 kimg on |
 | - | 118.0 | 89 | 6.7 | 0.854 | 0.311 | 0.978 | another, D told that others' codes are wrong, 0.5 |
 | 642 | 46.0 | 225 | 41.3 | 0.728 | 0.062 | 0.721 | heads of D that compare places (``parts.py``) |
+| 613 | 44.0 | 246 | 46.5 | 0.720 | 0.039 | 0.661 | another such run |
+| 1,816 | 94.0 | 89 | 6.6 | 0.836 | 0.302 | 0.974 | the same run: not more faces whole |
+| 3,603 | 152.0 | 83 | 5.9 | 0.831 | 0.344 | 0.980 | the same run |
+| 602 | 44.0 | 251 | 45.5 | 0.656 | 0.047 | 0.620 | codes of 128 numbers, ``z_dim`` 256 |
+| 1,807 | 94.0 | 104 | 8.3 | 0.820 | 0.272 | 0.955 | the same run: far fewer whole (``blind.py``) |
+| 615 | 48.0 | 200 | 33.6 | 0.789 | 0.066 | 0.792 | codes of 32 numbers |
+| 613 | 48.0 | 209 | 33.9 | 0.762 | 0.043 | 0.793 | codes of 16 numbers |
 | 634 | 46.0 | 226 | 40.3 | 0.783 | 0.041 | 0.719 | the recipe, ``few``: nothing copied (README) |
-| - | 12.0 | 73 | 3.6 | 0.848 | 0.360 | 0.988 | the box, on by the recipe in batches of 64 |
+| - | 12.0 | 73 | 3.6 | 0.848 | 0.360 | 0.988 | the box of before, on in batches of 64 |
 
 What else was tried of the recipe before ``paired``, one run each there, two beside each other:
 
