@@ -63,7 +63,7 @@ class DrawingSettings(Section):
         ge=0,
         le=1,
         description="Under 1, each code that noise becomes is drawn nearer to what is common: "
-        "cleaner images, less varied; if not given 1 to evaluate, else 0.6.",
+        "cleaner images, less varied. If not given, 0.6 to sample and rank where there are codes.",
     )
 
 

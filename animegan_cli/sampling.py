@@ -275,8 +275,8 @@ def sample(
 def provenance(snapshot: Snapshot, mean: float, std: float) -> dict[str, str]:
     """Return that from which, with a seed, an image can be drawn again."""
     about = {"snapshot": snapshot.hash, "mean": str(mean), "std": str(std), "software": "animegan"}
-    truncation = truncation_of(snapshot.G)
-    return about if truncation == 1 else {**about, "truncation": str(truncation)}
+    coding = fitted_coding(snapshot.G)
+    return about if coding is None else {**about, "truncation": str(coding.truncation)}
 
 
 def grid_of(images: Tensor) -> NDArray[np.uint8]:

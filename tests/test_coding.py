@@ -246,10 +246,12 @@ def test_sample_and_rank_draw_clean_images_unless_told_otherwise(
         whole = cli(*command, *run, "--truncation", 1)
         assert json.loads(whole.stdout)["truncation"] == 1
         assert "truncation" not in whole.stderr
+        with Image.open(json.loads(whole.stdout)["grid"]) as image:
+            assert image.text["truncation"] == "1.0"  # type: ignore[attr-defined]
         assert f"images seen, truncation {CLEAN}" in cli(*command, *run[:2]).stderr
 
     help_text = Settings.model_fields["truncation"].description
-    assert help_text and f"if not given 1 to evaluate, else {CLEAN}" in help_text
+    assert help_text and f"If not given, {CLEAN} to sample and rank" in help_text
 
     # What is scored is all that G draws.
     scored = cli("evaluate", "--real", write_photos(tmp_path / "many", 100), "--n", 60, *run)

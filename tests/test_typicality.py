@@ -21,6 +21,7 @@ from animegan_cli.networks.projected import Discriminator
 from animegan_cli.networks.typicality import SHRINKAGE, Typicality
 from animegan_cli.pretrained import PRETRAINED
 from animegan_cli.ranking import judge_of, rank
+from animegan_cli.sampling import CLEAN, truncate
 
 IMAGES = torch.rand(24, 3, 16, 16, generator=torch.Generator().manual_seed(2)) * 2 - 1
 
@@ -92,6 +93,7 @@ def test_rank_by_typicality_or_logit(
     assert found["auto"] == found["typicality"]
     assert [found[name]["scored_by"] for name in ("auto", "logit")] == ["typicality", "logit"]
     lowest = 0.0
+    truncate(snapshot.G, CLEAN)
     for entry in found["auto"]["best"]:
         drawn = rank(snapshot, [entry["seed"]], 1, grid=tmp_path / "one.png").best[0]
         assert drawn.score == pytest.approx(entry["score"])

@@ -277,7 +277,7 @@ def _networks(settings: Settings, usual: float = 1.0) -> "tuple[Snapshot, Path, 
     how = f"{best}, truncation {nearer:g}" if nearer != 1 else best
     _reporter(settings).note(f"{why}drawing with {name} ({snapshot.cur_nimg:,} images seen{how})")
     if settings.std not in (0, 1) and not settings.mean and hasattr(snapshot.G, "by_direction"):
-        coded = getattr(snapshot.G, "coding", None) is not None
+        coded = fitted_coding(snapshot.G) is not None
         _reporter(settings).warn(
             f"--std {settings.std:g} changes nothing here: this generator looks at the direction "
             f"of the noise alone{'; --truncation makes images less varied' if coded else ''}"

@@ -1,11 +1,12 @@
 """How many faces are whole, counted blind: shuffled pages of images, and a tally of the answers.
 
-``python tests/benchmarks/blind.py pages OUT box=pretrained hour=SNAPSHOT real=HOLDOUT`` draws the
-first 64 seeds of each snapshot (of a folder it takes as many images, evenly spaced), and lays all
-of them out in three random orders, 16 numbered images a page, as ``OUT/0``, ``OUT/1``, ``OUT/2``.
-Whoever counts gets one of those folders and writes ``OUT/answers-0.txt``: ``017 1`` for a whole
-face, ``018 0 eye missing`` for another. ``python tests/benchmarks/blind.py tally OUT`` then prints
-how many of each are whole, by each and by most of those who counted, and what they missed.
+``python tests/benchmarks/blind.py pages OUT box=pretrained@0.6 hour=SNAPSHOT real=HOLDOUT`` draws
+the first 64 seeds of each snapshot (with ``@0.6`` as ``--truncation 0.6`` does; of a folder it
+takes as many images, evenly spaced), and lays all of them out in three random orders, 16 numbered
+images a page, as ``OUT/0``, ``OUT/1``, ``OUT/2``. Whoever counts gets one of those folders and
+writes ``OUT/answers-0.txt``: ``017 1`` for a whole face, ``018 0 eye missing`` for another.
+``python tests/benchmarks/blind.py tally OUT`` then prints how many of each are whole, by each and
+by most of those who counted, and what they missed.
 
 The question: would a person call this a face with two eyes, hair and a mouth, the eyes being a pair
 and in place? Closed eyes and a wink count, and an eye partly covered by hair if one sees that it is
@@ -130,7 +131,7 @@ first 64 seeds where nothing else is said:
 | 30 | 38 | that run at 118 kimg, colours compared over 4 and 2 pixels too from 102 kimg on |
 | 31 | 60 | real faces of round 1 |
 | 31 | 36 | the box before codes, 2,586 kimg: the images of round 28 |
-| 31 | **43**, 44 | the same, 12 (the box now) and 40 kimg further with ``paired_focus`` |
+| 31 | **43**, 44 | the same, 12 (the box after that) and 40 kimg further with ``paired_focus`` |
 | 32 | 59 | real faces of round 1 |
 | 32 | **45** | with ``paired_focus``, at 302 kimg, an hour on two cores |
 | 32 | 44 | ``paired``, no focus, at 292 kimg, an hour: the images of rounds 23 and 27 |
@@ -177,9 +178,11 @@ first 64 seeds where nothing else is said:
 | 44 | 51, **59** | what ``rank --top-k 64`` keeps of 512 of it, and with ``--truncation`` 0.6 |
 | 45 | 59 | real faces of round 1 |
 | 45 | 46, 44 | the box of before, 2,598 kimg, and with ``--truncation`` 0.6 |
-| 45 | **56** | ``modern`` at 284 kimg, the box by now, with ``--truncation`` 0.6: as in round 44 |
+| 45 | **56** | ``modern`` at 284 kimg, now the box, with ``--truncation`` 0.6: as in round 44 |
 
-What is drawn from snapshots is drawn with ``--truncation 1`` where nothing else is said.
+What is drawn from snapshots is drawn with ``--truncation 1`` where nothing else is said. The box is
+what was in it at that time. Round 43 is of seeds 0 to 95; in 42, 52 of the first 64 and 48 of the
+last 64 are whole with ``--truncation 1``.
 
 All of rounds 1 to 6 is of heads of D that see mixtures. From round 8 on the question said that a
 mouth hidden behind an object counts; readers of round 7 differed in that, and were stricter in all.
@@ -211,18 +214,18 @@ What was taught on answers themselves tells whole faces best (by code that is no
 ten blocks of EfficientNet-Lite0 at 160 pixels, on 5,019 of the 5,723 images of rounds 1 to 41, in
 0.97 of pairs of the other 704, those of rounds 39 to 41 (some of them drawn from the same seeds as
 others that it learnt from). Its mean probability over 1,000 images, to be compared with one another
-only, beside their distance: ``modern`` after an hour 0.695 (79), with ``--truncation`` 0.8 0.772
-(94), 0.6 0.824 (131), 0.4 0.854 (189); in normal distributions cut off at 1.5 or 1 deviations
-instead, 0.789 (101) and 0.840 (146); 6 kimg further with ``typical`` 3.5 0.725 (84), then 0.794
-(104) with 0.8; from the codes of the most typical half of its faces 0.726 (88), then 0.802 (112);
-of the quarter 0.767 (99), then 0.833 (129). So all of these give variety for whole faces at the
-same price. After 15 minutes 0.679 (93), heads of D that compare places 0.628 (90), codes of 128
-numbers 0.527 (101); after five, of 500 images, codes of 64, 32 and 16 numbers 0.58, 0.54 and 0.57.
-The box of before, which learnt to draw from codes in its last 12 kimg alone, 0.737 (69), and with
-``--truncation`` 0.6 0.685 (84). What tells whole faces of ``modern`` from the rest by its answers
-(above 0.6, below 0.4): typicality in 0.61 of pairs, and 0.67 with ``--truncation`` 0.6; how near
-the code of the image is to that which it was drawn from 0.63 and 0.60; both summed 0.66 and 0.72;
-the logit of D, told or not, 0.42 to 0.54.
+only, beside their distance (drawn in bfloat16, so 79 is 81 in float32): ``modern`` after an hour
+0.695 (79), with ``--truncation`` 0.8 0.772 (94), 0.6 0.824 (131), 0.4 0.854 (189); in normal
+distributions cut off at 1.5 or 1 deviations instead, 0.789 (101) and 0.840 (146); 6 kimg further
+with ``typical`` 3.5 0.725 (84), then 0.794 (104) with 0.8; from the codes of the most typical half
+of its faces 0.726 (88), then 0.802 (112); of the quarter 0.767 (99), then 0.833 (129). By it, all
+of these give variety for whole faces at the same price. After 15 minutes 0.679 (93), heads of D
+that compare places 0.628 (90), codes of 128 numbers 0.527 (101); after five, of 500 images, codes
+of 64, 32 and 16 numbers 0.58, 0.54 and 0.57. The box of before, which learnt to draw from codes in
+its last 12 kimg alone, 0.737 (69), and with ``--truncation`` 0.6 0.685 (84). What tells whole faces
+of ``modern`` from the rest by its answers (above 0.6, below 0.4): typicality in 0.61 of pairs, and
+0.67 with ``--truncation`` 0.6; how near the code of the image is to that which it was drawn from
+0.63 and 0.60; both summed 0.66 and 0.72; the logit of D, told or not, 0.42 to 0.54.
 """
 
 import argparse
@@ -238,7 +241,7 @@ from PIL import Image, ImageDraw
 from animegan_cli.checkpoints import load_snapshot
 from animegan_cli.data import list_images, open_images
 from animegan_cli.pretrained import PRETRAINED
-from animegan_cli.sampling import draw, to_rows
+from animegan_cli.sampling import draw, to_rows, truncate
 
 SIDE, A_ROW, A_PAGE = 288, 4, 16
 READERS = 3
@@ -250,7 +253,9 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     pages = commands.add_parser("pages")
     pages.add_argument("out", type=Path)
-    pages.add_argument("sources", nargs="+", help="NAME=SNAPSHOT, NAME=FOLDER or NAME=pretrained")
+    pages.add_argument(
+        "sources", nargs="+", help="NAME=SNAPSHOT, NAME=SNAPSHOT@TRUNCATION or NAME=FOLDER"
+    )
     pages.add_argument("--n", type=int, default=64, help="images of each")
     pages.add_argument("--first", type=int, default=0, help="seed to begin with")
     tally = commands.add_parser("tally")
@@ -269,12 +274,14 @@ def main() -> None:
 
 
 def images_of(path: str, count: int, first: int) -> list[Image.Image]:
-    """Return the first images of a snapshot, or images of a folder, evenly spaced."""
+    """Return the first images of a snapshot, truncated or not, or of a folder, evenly spaced."""
     if Path(path).is_dir():
         images = open_images(list_images(Path(path)), 96)
         spaced = images.batch(np.arange(count) * len(images) // count)
         return [Image.fromarray(row) for row in to_rows(spaced)]
+    path, _, truncation = path.partition("@")
     snapshot = load_snapshot(PRETRAINED if path == "pretrained" else Path(path))
+    truncate(snapshot.G, float(truncation or 1))
     batches = draw(snapshot.G, seeds=range(first, first + count))
     return [Image.fromarray(row) for batch in batches for row in to_rows(batch.images)]
 

@@ -10,8 +10,8 @@ a ratio is the median over the turns.
 - *memory*: peak of a process that ranks; a million candidates with tiny networks (16 x 16), since
   what could grow is a candidate's seed, score and line, and not its network.
 
-What was tried, with the networks in the box on two cores (milliseconds of CPU an image: G 4.1,
-D 4.4, PNG 1.6, lossless WebP 8.0 by Pillow's default and 0.4 by method 0):
+What was tried, with networks in the box of before on two cores (milliseconds of CPU an image: G
+4.1, D 4.4, PNG 1.6, lossless WebP 8.0 by Pillow's default and 0.4 by method 0):
 
 - One thread for G and the encoders on the other core leave that one idle for two thirds of the
   time. A pass with one thread on each core, which draws, encodes and writes, leaves none idle,
