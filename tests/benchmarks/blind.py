@@ -179,6 +179,10 @@ first 64 seeds where nothing else is said:
 | 45 | 59 | real faces of round 1 |
 | 45 | 46, 44 | the box of before, 2,598 kimg, and with ``--truncation`` 0.6 |
 | 45 | **56** | ``modern`` at 284 kimg, now the box, with ``--truncation`` 0.6: as in round 44 |
+| 46 | 60 | real faces of round 1 |
+| 46 | 38 | ``modern`` at 100 kimg, 15 minutes on two cores: the images of round 35 |
+| 46 | 35, **48**, 48 | with ``--truncation`` 0.6, at 48, 100, 162 kimg: 5, 15, 30 minutes |
+| 46 | **56** | the same of the box: the images of round 45 |
 
 What is drawn from snapshots is drawn with ``--truncation 1`` where nothing else is said. The box is
 what was in it at that time. Round 43 is of seeds 0 to 95; in 42, 52 of the first 64 and 48 of the
