@@ -222,14 +222,16 @@ only, beside their distance (drawn in bfloat16, so 79 is 81 in float32): ``moder
 0.695 (79), with ``--truncation`` 0.8 0.772 (94), 0.6 0.824 (131), 0.4 0.854 (189); in normal
 distributions cut off at 1.5 or 1 deviations instead, 0.789 (101) and 0.840 (146); 6 kimg further
 with ``typical`` 3.5 0.725 (84), then 0.794 (104) with 0.8; from the codes of the most typical half
-of its faces 0.726 (88), then 0.802 (112); of the quarter 0.767 (99), then 0.833 (129). By it, all
-of these give variety for whole faces at the same price. After 15 minutes 0.679 (93), heads of D
-that compare places 0.628 (90), codes of 128 numbers 0.527 (101); after five, of 500 images, codes
-of 64, 32 and 16 numbers 0.58, 0.54 and 0.57. The box of before, which learnt to draw from codes in
-its last 12 kimg alone, 0.737 (69), and with ``--truncation`` 0.6 0.685 (84). What tells whole faces
-of ``modern`` from the rest by its answers (above 0.6, below 0.4): typicality in 0.61 of pairs, and
-0.67 with ``--truncation`` 0.6; how near the code of the image is to that which it was drawn from
-0.63 and 0.60; both summed 0.66 and 0.72; the logit of D, told or not, 0.42 to 0.54.
+of its faces 0.726 (88), then 0.802 (112); of the quarter 0.767 (99), then 0.833 (129); the first 24
+directions of a cluster at 0.5 and the rest at 0.8 0.820 (129), the first 8 at 1 and the rest at 0.5
+0.793 (127). By it, all of these give variety for whole faces at the same price. After 15 minutes
+0.679 (93), heads of D that compare places 0.628 (90), codes of 128 numbers 0.527 (101); after five,
+of 500 images, codes of 64, 32 and 16 numbers 0.58, 0.54 and 0.57. The box of before, which learnt
+to draw from codes in its last 12 kimg alone, 0.737 (69), and with ``--truncation`` 0.6 0.685 (84).
+What tells whole faces of ``modern`` from the rest by its answers (above 0.6, below 0.4): typicality
+in 0.61 of pairs, and 0.67 with ``--truncation`` 0.6; how near the code of the image is to that
+which it was drawn from 0.63 and 0.60; both summed 0.66 and 0.72; the logit of D, told or not, 0.42
+to 0.54.
 """
 
 import argparse
