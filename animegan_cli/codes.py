@@ -19,18 +19,18 @@ _AT_ONCE = 64
 def learn_codes(
     state: TrainingState, settings: Settings, images: ImageSet, reporter: Reporter
 ) -> None:
-    """Fit the codes of a coded G to the images of a run; those of ``init`` stay as they are.
+    """Fit the codes of a coded G to the images of a run.
 
-    Where a run flips half of its images, so is every other one looked at; few images are looked at
-    both ways. The reporter is told what becomes of a snapshot's G.
+    What the numbers of a code mean stays as in ``init``, by which its G knows them; how they are
+    distributed is found anew. Where a run flips half of its images, so is every other one looked
+    at; few images are looked at both ways. The reporter is told what becomes of a snapshot's G.
     """
     coding, D = coding_of(state), state.D
     if coding is None:
         return
     if coding.fitted:
-        reporter.note("--init: codes stay the snapshot's, of the images and settings it learnt by")
-        return
-    if settings.init is not None:
+        reporter.note("--init: G keeps the snapshot's codes, and draws those of these images")
+    elif settings.init is not None:
         reporter.note(
             "--init: G draws from codes of these images, and so other ones than the snapshot; "
             "--paired 0 keeps those"
@@ -49,7 +49,11 @@ def learn_codes(
             with state.autocast():
                 looks[first : first + len(rows)] = coding.look(batch, D.lite0)
             advance(len(rows) // ways)
-        coding.fit(looks, derived_seed(settings.seed, "codes"), settings.paired_focus)
+        seed = derived_seed(settings.seed, "codes")
+        if coding.fitted:
+            coding.refit(looks, seed)
+        else:
+            coding.fit(looks, seed, settings.paired_focus)
 
 
 def share_codes(state: TrainingState) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from animegan_cli.checkpoints import load_snapshot
 from animegan_cli.codes import learn_codes
-from animegan_cli.data import list_images, open_images
+from animegan_cli.data import list_images, normalize, open_images
 from animegan_cli.errors import SettingsError
 from animegan_cli.matching import Moments
 from animegan_cli.networks import lite0
@@ -274,14 +274,24 @@ def test_truncation_is_refused_where_it_would_do_nothing(
     assert "--truncation are of images that a snapshot draws" in error_line(cli(*flags))
 
 
-def test_a_run_from_a_snapshot_keeps_its_codes_on_other_images(
+def test_a_run_from_a_snapshot_keeps_what_codes_mean_and_draws_those_of_its_own_images(
     modern: Make, tmp_path: Path
 ) -> None:
     first = train(modern()).snapshot
     other = write_photos(tmp_path / "other", 6)
-    second = train(modern(init=first, data=other, run=tmp_path / "second")).snapshot
-    one, two = (load_snapshot(path).G.state_dict() for path in (first, second))
-    assert all(torch.equal(one[name], two[name]) for name in one if name.startswith("coding."))
+    settings = modern(init=first, data=other, run=tmp_path / "second")
+    second = load_snapshot(train(settings).snapshot)
+    one, two = load_snapshot(first).G.coding, second.G.coding
+    assert isinstance(one, Coding) and isinstance(two, Coding)
+    assert torch.equal(one.center, two.center) and torch.equal(one.basis, two.basis)
+    images = open_images(list_images(other), 16)
+    with torch.no_grad():
+        # Few images are looked at both ways.
+        reals = normalize(images.batch(np.arange(6)))
+        looks = [one.look(x, second.D.lite0) for x in (reals, reals.flip(3))]  # type: ignore[arg-type]
+    own = one.encode(torch.cat(looks))
+    torch.testing.assert_close(two.mean[0], own.mean(0), rtol=1e-3, atol=1e-3)
+    assert not torch.allclose(one.mean[0], two.mean[0], atol=1e-2)
     plain = train(modern(paired=0.0, run=tmp_path / "plain")).snapshot
     assert "coded" not in load_snapshot(plain).shapes.G  # as those of before there were codes
     begun = train(modern(init=plain, run=tmp_path / "begun")).snapshot

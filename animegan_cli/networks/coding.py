@@ -127,11 +127,22 @@ class Coding(nn.Module):
             basis[:, : found.shape[1]] = found[:, : self.length]
             deviation = (looks @ basis).square().mean(0).sqrt()
             basis *= (deviation > _LEAST) / deviation.clamp(min=_LEAST)
-            mixture = fitted_mixture(looks @ basis)
+            self._keep(fitted_mixture(looks @ basis))
         for part, weight in zip(self._parts(basis.T), weights, strict=True):
             part *= weight
-        values = (center, basis, *mixture)
-        for own, value in zip(self.buffers(), values, strict=True):
+        self.center.copy_(center)
+        self.basis.copy_(basis)
+
+    @torch.no_grad()
+    def refit(self, looks: Tensor, seed: int) -> None:
+        """Find how the codes of other images are distributed, of looks as ``fit`` takes them."""
+        codes = (looks - self.center.cpu()) @ self.basis.cpu()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self._keep(fitted_mixture(codes))
+
+    def _keep(self, mixture: tuple[Tensor, Tensor, Tensor]) -> None:
+        for own, value in zip((self.mean, self.scale, self.limit), mixture, strict=True):
             own.copy_(value)
 
     def _parts(self, looks: Tensor) -> tuple[Tensor, ...]:
