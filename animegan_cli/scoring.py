@@ -30,8 +30,8 @@ def evaluate_against_real(
         raise SettingsError(
             "--real DIR is needed: real images, best ones that were not learnt from"
         )
-    if snapshot is not None and settings.truncation is not None:
-        truncate(snapshot.G, settings.truncation)
+    if snapshot is not None:
+        truncate(snapshot.G, 1.0 if settings.truncation is None else settings.truncation)
     network = load_feature_network(settings.features, settings.feature_weights, device)
     size = settings.size if snapshot is None else int(snapshot.shapes.G["size"])
     real = open_folder(settings.real, "--real", size, settings, reporter)

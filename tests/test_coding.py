@@ -25,8 +25,9 @@ from animegan_cli.pairing import paired_rows, unlikeness
 from animegan_cli.parallel import Ranks
 from animegan_cli.recipes import RECIPES
 from animegan_cli.reporting import NullReporter
-from animegan_cli.sampling import CLEAN, draw, truncate
+from animegan_cli.sampling import CLEAN, draw, truncate, truncation_of
 from animegan_cli.schedules import paired_weight
+from animegan_cli.scoring import evaluate_against_real
 from animegan_cli.sections import IMAGE_SIZES
 from animegan_cli.settings import Settings
 from animegan_cli.training_loop import train
@@ -253,10 +254,15 @@ def test_sample_and_rank_draw_clean_images_unless_told_otherwise(
     help_text = Settings.model_fields["truncation"].description
     assert help_text and f"If not given, {CLEAN} to sample and rank" in help_text
 
-    # What is scored is all that G draws.
-    scored = cli("evaluate", "--real", write_photos(tmp_path / "many", 100), "--n", 60, *run)
+    # What is scored is all that G draws, whatever was drawn with it before.
+    many = write_photos(tmp_path / "many", 100)
+    scored = cli("evaluate", "--real", many, "--n", 60, *run)
     assert scored.returncode == 0, scored.stderr
     assert json.loads(scored.stdout)["truncation"] == 1
+    snapshot = load_snapshot(run[1])
+    truncate(snapshot.G, CLEAN)
+    evaluate_against_real(Settings(real=many, eval_n=60), snapshot, CPU, NullReporter())
+    assert truncation_of(snapshot.G) == 1
 
     # Where noise is no code there is nothing to truncate.
     plain = train(modern(paired=0.0, run=tmp_path / "plain")).snapshot

@@ -260,24 +260,23 @@ def _networks(settings: Settings, usual: float = 1.0) -> "tuple[Snapshot, Path, 
     from animegan_cli.device import choose_device, set_threads
     from animegan_cli.pretrained import PRETRAINED
     from animegan_cli.run_dir import BEST, find_snapshot
-    from animegan_cli.sampling import fitted_coding, truncate, truncation_of
+    from animegan_cli.sampling import fitted_coding, truncate
 
     path = settings.snapshot or find_snapshot(settings.run)
     device = choose_device(settings.device)
     set_threads(settings.threads)
     snapshot = load_snapshot(path, device)
     name = "the pretrained faces that animegan brings" if path == PRETRAINED else str(path)
-    if settings.truncation is not None:
-        truncate(snapshot.G, settings.truncation, name)
-    elif fitted_coding(snapshot.G) is not None:
-        truncate(snapshot.G, usual)
+    coded = fitted_coding(snapshot.G) is not None
+    truncation = settings.truncation
+    if truncation is None:
+        truncation = usual if coded else 1.0
+    truncate(snapshot.G, truncation, name)
     why = "" if path != PRETRAINED or settings.snapshot else "no snapshot in runs: "
     best = ", the best by score" if path.name == BEST else ""
-    nearer = truncation_of(snapshot.G)
-    how = f"{best}, truncation {nearer:g}" if nearer != 1 else best
+    how = f"{best}, truncation {truncation:g}" if truncation != 1 else best
     _reporter(settings).note(f"{why}drawing with {name} ({snapshot.cur_nimg:,} images seen{how})")
     if settings.std not in (0, 1) and not settings.mean and hasattr(snapshot.G, "by_direction"):
-        coded = fitted_coding(snapshot.G) is not None
         _reporter(settings).warn(
             f"--std {settings.std:g} changes nothing here: this generator looks at the direction "
             f"of the noise alone{'; --truncation makes images less varied' if coded else ''}"
