@@ -1,5 +1,6 @@
 """What only a CUDA device can show; skipped without one."""
 
+import copy
 import os
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from animegan_cli.device import repeatable, use_tensor_cores
 from animegan_cli.recording import Recorder
 from animegan_cli.reporting import NullReporter
 from animegan_cli.run_dir import RunDir
+from animegan_cli.sampling import CLEAN, draw, truncate
 from animegan_cli.settings import Settings
 from animegan_cli.training_state import TrainingState, compile_networks, new_state
 from animegan_cli.training_step import train_step
@@ -97,6 +99,19 @@ def test_a_run_goes_on_after_a_stop(
     ours, theirs = (load_file(RunDir(tmp_path / run).states()[-1]) for run in ("parts", "whole"))
     for name, value in theirs.items():
         assert torch.equal(ours[name], value), name
+    for command in (["sample", "--n", "4"], ["rank", "--candidates", "8", "--top-k", "2"]):
+        result = process(*command, "--run", "parts", "--device", "cuda")
+        assert result.returncode == 0, result.stderr
+
+
+def test_truncated_images_are_the_cpus() -> None:
+    G = trained(settings_of("modern", precision="fp32"), "cuda", 3).drawer
+    (as_trained,) = draw(G, range(4), device="cuda")
+    truncate(G, CLEAN)
+    (ours,) = draw(G, range(4), device="cuda")
+    (theirs,) = draw(copy.deepcopy(G).cpu(), range(4))
+    torch.testing.assert_close(ours.images.int(), theirs.images.int(), rtol=0, atol=3)
+    assert not torch.equal(ours.images, as_trained.images)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
