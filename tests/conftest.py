@@ -1,5 +1,6 @@
 """Shared fixtures: small folders of images, small settings, and the command line as a process."""
 
+import copy
 import io
 import os
 import subprocess
@@ -80,9 +81,10 @@ def with_codes(state: TrainingState) -> TrainingState:
     coding = coding_of(state)
     if coding is not None:
         images = torch.rand(20, 3, 16, 16, generator=torch.Generator().manual_seed(11)) * 2 - 1
+        lite0 = copy.deepcopy(state.D.lite0).cpu()  # noise has no first component: rounding decides
         with torch.no_grad():
-            looks = coding.look(images.to(state.device), state.D.lite0)  # type: ignore[arg-type]
-        coding.fit(looks.cpu(), seed=0)
+            looks = coding.look(images, lite0)  # type: ignore[arg-type]
+        coding.fit(looks, seed=0)
         share_codes(state)
     return state
 
