@@ -1,7 +1,8 @@
-"""What a new run learns of its images before it trains: the codes that G begins from."""
+"""The codes that G begins from: learnt by a new run before it trains, then found in each step."""
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from animegan_cli.data import ImageSet, normalize
 from animegan_cli.device import derived_seed
@@ -69,3 +70,39 @@ def share_codes(state: TrainingState) -> None:
 def coding_of(state: TrainingState) -> Coding | None:
     """Return what turns noise into codes in G, if G is coded."""
     return state.G.coding if isinstance(state.G, Generator) else None
+
+
+@torch.no_grad()
+def codes_for(
+    state: TrainingState,
+    settings: Settings,
+    latents: Tensor,
+    reals: Tensor,
+    rows: slice,
+    judging: bool,
+) -> tuple[Tensor | None, Tensor | None]:
+    """Return what G draws from: codes that noise gives, and in some rows those of real images.
+
+    Args:
+        state: its networks; without pairs G is not coded.
+        settings: of the step.
+        latents: noise ``[N, z_dim]``.
+        reals: ``[N, 3, S, S]`` in [-1, 1], at full size.
+        rows: which (``paired_rows``).
+        judging: whether D judges the real images in this step.
+
+    Returns:
+        Codes ``[N, L]`` in float32, without gradients, and those of all real images where D is told
+        of codes and judges these; else None.
+    """
+    if not settings.paired:
+        return None, None
+    G, D = state.G, state.D
+    assert isinstance(G, Generator) and G.coding is not None and isinstance(D, Discriminator)
+    codes, telling = G.codes(latents), judging and len(D.embeddings) > 0
+    with state.autocast():
+        parts = (reals if telling else reals[rows]).split(settings.micro_batch or len(reals))
+        looks = torch.cat([G.coding.look(part, D.lite0) for part in parts])
+    found = G.coding.encode(looks)
+    codes[rows] = found[rows] if telling else found
+    return codes, found if telling else None

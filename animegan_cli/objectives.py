@@ -10,10 +10,17 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Objective:
-    """What D and G minimise: scalars of logits ``[N, L]`` of real and of generated images."""
+    """What D and G minimise: scalars of logits ``[N, L]`` of real and of generated images.
+
+    Attributes:
+        D: the loss of D.
+        G: the loss of G; unless it ``compares``, it needs no real images.
+        compares: whether G's loss is of both.
+    """
 
     D: Callable[[Tensor, Tensor], Tensor]
-    G: Callable[[Tensor, Tensor], Tensor]
+    G: Callable[[Tensor | None, Tensor], Tensor]
+    compares: bool
 
 
 def bce(logits: Tensor, label: float) -> Tensor:
@@ -31,7 +38,7 @@ def hinge_d(real: Tensor, fake: Tensor) -> Tensor:
     return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
 
 
-def hinge_g(real: Tensor, fake: Tensor) -> Tensor:
+def hinge_g(real: Tensor | None, fake: Tensor) -> Tensor:
     """Loss of G against the hinge: minus the mean logit of what it drew."""
     return -fake.mean()
 
@@ -41,12 +48,13 @@ def relativistic_d(real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(fake - real).mean()
 
 
-def relativistic_g(real: Tensor, fake: Tensor) -> Tensor:
+def relativistic_g(real: Tensor | None, fake: Tensor) -> Tensor:
     """Relativistic pairing loss of G: D's with the roles swapped."""
+    assert real is not None
     return F.softplus(real - fake).mean()
 
 
 OBJECTIVES = {
-    "hinge": Objective(hinge_d, hinge_g),
-    "relativistic": Objective(relativistic_d, relativistic_g),
+    "hinge": Objective(hinge_d, hinge_g, compares=False),
+    "relativistic": Objective(relativistic_d, relativistic_g, compares=True),
 }

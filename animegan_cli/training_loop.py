@@ -164,7 +164,8 @@ class _Loop:
         self.state, self.settings, self.images = state, settings, images
         self.run, self.log, self.reporter, self.stop, self.judge = run, log, reporter, stop, judge
         order = Order(len(images), settings.seed, settings.mirror)
-        self.feed = feed_for(images, order, state.device, state.ranks, settings.d_iter_step)
+        every = 1 if settings.family == "projected" else settings.d_iter_step
+        self.feed = feed_for(images, order, state.device, state.ranks, every)
         self.batch_size = self.stage().batch_size
         self.total_nimg = _total_nimg(settings, len(images))
         self.sample_kimg = settings.sample_kimg or len(images) / 1000

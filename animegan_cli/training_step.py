@@ -17,8 +17,9 @@ from torch.nn.utils import get_total_norm
 from torch.utils.checkpoint import checkpoint
 
 from animegan_cli.augment import Draw, augment
+from animegan_cli.codes import codes_for
 from animegan_cli.device import generator, noise
-from animegan_cli.networks.projected import Discriminator, Generator
+from animegan_cli.networks.projected import Discriminator
 from animegan_cli.objectives import OBJECTIVES, bce
 from animegan_cli.pairing import paired_rows, unlikeness
 from animegan_cli.recording import Kind
@@ -133,7 +134,8 @@ def shared_step(
     half = growing(state.cur_nimg, settings)
     latents = _latents(state, settings, "G")
     rows = paired_rows(settings.batch_size, state.ranks)
-    codes, real_codes = codes_for(state, settings, latents, reals, rows)
+    judging = train_D or objective.compares
+    codes, real_codes = codes_for(state, settings, latents, reals, rows, judging)
     if half:
         reals = F.avg_pool2d(reals, 2)
 
@@ -145,15 +147,20 @@ def shared_step(
             mixed = D.mixing(fake_features)
         with torch.no_grad():
             real_features = _features(D, reals, state, settings, "reals")
-            real_mixed = D.mixing(real_features)
 
     # D: real up, generated down; no gradient reaches G.
     state.D_optimizer.zero_grad()
     learnt.requires_grad_(train_D)
-    with state.autocast():
-        real_logits = D.judge(real_mixed, real_codes)
-        fake_logits = D.judge([x.detach() for x in mixed], codes)
+    real_logits = None
+    if judging:
+        with state.autocast():
+            with torch.no_grad():
+                real_mixed = D.mixing(real_features)
+            real_logits = D.judge(real_mixed, real_codes)
     if train_D:
+        assert real_logits is not None
+        with state.autocast():
+            fake_logits = D.judge([x.detach() for x in mixed], codes)
         loss = objective.D(real_logits, fake_logits)
         loss.backward()
         state.ranks.average_gradients(D)
@@ -169,7 +176,7 @@ def shared_step(
         state.G_optimizer.zero_grad()
         with state.autocast():
             fake_logits = D.judge(mixed, codes)
-        loss = objective.G(real_logits.detach(), fake_logits)
+        loss = objective.G(None if real_logits is None else real_logits.detach(), fake_logits)
         state.meters.add("loss_G", loss.detach())
         if settings.match:
             mismatch = state.matching.mismatch(
@@ -285,33 +292,3 @@ def _latents(state: TrainingState, settings: Settings, purpose: str) -> Tensor:
         return state.ranks.part(noise(shape, settings.seed, purpose, state.cur_nimg))
 
     return state.recorder.tensor(normal, state.device)
-
-
-@torch.no_grad()
-def codes_for(
-    state: TrainingState, settings: Settings, latents: Tensor, reals: Tensor, rows: slice
-) -> tuple[Tensor | None, Tensor | None]:
-    """Return what G draws from: codes that noise gives, and in some rows those of real images.
-
-    Args:
-        state: its networks; without pairs G is not coded.
-        settings: of the step.
-        latents: noise ``[N, z_dim]``.
-        reals: ``[N, 3, S, S]`` in [-1, 1], at full size.
-        rows: which (``paired_rows``).
-
-    Returns:
-        Codes ``[N, L]`` in float32, without gradients, and those of all real images where D is told
-        of codes; else None.
-    """
-    if not settings.paired:
-        return None, None
-    G, D = state.G, state.D
-    assert isinstance(G, Generator) and G.coding is not None and isinstance(D, Discriminator)
-    codes, telling = G.codes(latents), len(D.embeddings) > 0
-    with state.autocast():
-        parts = (reals if telling else reals[rows]).split(settings.micro_batch or len(reals))
-        looks = torch.cat([G.coding.look(part, D.lite0) for part in parts])
-    found = G.coding.encode(looks)
-    codes[rows] = found[rows] if telling else found
-    return codes, found if telling else None

@@ -75,6 +75,7 @@ def trained(settings: Settings, recorder: Recorder) -> TrainingState:
             "modern",
             {"match_beta": 0.2, "grow_kimg": 0, "d_zoom": 1.5, "d_zoom_kimg": 0.08, "typical": 2.0},
         ),
+        ("modern", {"match_beta": 0.2, "grow_kimg": 0, "d_zoom_kimg": 0, "d_iter_step": 2}),
     ],
 )
 def test_replays_equal_launched_steps(

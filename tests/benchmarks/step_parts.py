@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from animegan_cli.augment import Draw, augment
+from animegan_cli.codes import codes_for
 from animegan_cli.device import noise
 from animegan_cli.health import diversity, variety
 from animegan_cli.networks.projected import Discriminator
@@ -24,7 +25,7 @@ from animegan_cli.schedules import match_weight, paired_weight
 from animegan_cli.settings import Settings
 from animegan_cli.training_loop import GRID_IMAGES
 from animegan_cli.training_state import TrainingState, new_state
-from animegan_cli.training_step import augmentation, average, codes_for, gradient_norm, train_step
+from animegan_cli.training_step import augmentation, average, gradient_norm, train_step
 
 Reals = Callable[[TrainingState], Tensor]
 Mark = Callable[[str], None]
@@ -112,7 +113,7 @@ def projected_step(state: TrainingState, settings: Settings, reals: Reals, mark:
 
     z = latents(state, settings, "G")
     rows = paired_rows(settings.batch_size, state.ranks)
-    codes, real_codes = codes_for(state, settings, z, images, rows)
+    codes, real_codes = codes_for(state, settings, z, images, rows, judging=True)
     mark("codes of reals")
 
     with state.autocast():
