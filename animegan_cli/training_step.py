@@ -147,20 +147,15 @@ def shared_step(
             mixed = D.mixing(fake_features)
         with torch.no_grad():
             real_features = _features(D, reals, state, settings, "reals")
+            real_mixed = D.mixing(real_features)
 
     # D: real up, generated down; no gradient reaches G.
     state.D_optimizer.zero_grad()
     learnt.requires_grad_(train_D)
-    real_logits = None
-    if judging:
-        with state.autocast():
-            with torch.no_grad():
-                real_mixed = D.mixing(real_features)
-            real_logits = D.judge(real_mixed, real_codes)
-    if train_D:
-        assert real_logits is not None
-        with state.autocast():
-            fake_logits = D.judge([x.detach() for x in mixed], codes)
+    with state.autocast():
+        real_logits = D.judge(real_mixed, real_codes) if judging else None
+        fake_logits = D.judge([x.detach() for x in mixed], codes) if train_D else None
+    if real_logits is not None and fake_logits is not None:
         loss = objective.D(real_logits, fake_logits)
         loss.backward()
         state.ranks.average_gradients(D)
