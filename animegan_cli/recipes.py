@@ -55,7 +55,7 @@ RECIPES: dict[str, Recipe] = {
         values=MODERN,
     ),
     "modern-gpu": Recipe(
-        summary="modern in batches of 128, its schedules as many steps long: the best faces",
+        summary="modern in batches of 128, its schedules as many steps long: for a GPU",
         values={
             **MODERN,
             "batch_size": 128,

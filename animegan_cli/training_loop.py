@@ -4,6 +4,7 @@ Everything random in a step is derived from ``(seed, purpose, cur_nimg)`` and th
 the rest, so a continued run does what one never stopped would have done.
 """
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -164,7 +165,9 @@ class _Loop:
         self.state, self.settings, self.images = state, settings, images
         self.run, self.log, self.reporter, self.stop, self.judge = run, log, reporter, stop, judge
         order = Order(len(images), settings.seed, settings.mirror)
-        every = 1 if settings.family == "projected" else settings.d_iter_step
+        every = settings.d_iter_step
+        if settings.family == "projected":  # which asks for reals where either network learns
+            every = math.gcd(every, settings.g_iter_step)
         self.feed = feed_for(images, order, state.device, state.ranks, every)
         self.batch_size = self.stage().batch_size
         self.total_nimg = _total_nimg(settings, len(images))

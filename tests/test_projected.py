@@ -400,8 +400,13 @@ def test_a_network_whose_turn_it_is_not_stays(modern: Make, setting: str, still:
     assert any(name.startswith(still) for name in changed(before, state))
 
 
+@pytest.mark.parametrize(("d_iter_step", "g_iter_step", "wanted"), [(2, 1, 1), (2, 2, 2)])
 def test_the_next_reals_are_read_ahead_where_D_does_not_learn_too(
-    modern: Make, monkeypatch: pytest.MonkeyPatch
+    modern: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    d_iter_step: int,
+    g_iter_step: int,
+    wanted: int,
 ) -> None:
     every = []
 
@@ -410,8 +415,8 @@ def test_the_next_reals_are_read_ahead_where_D_does_not_learn_too(
         return feed_for(*arguments)
 
     monkeypatch.setattr(training_loop, "feed_for", spied)
-    train(modern(d_iter_step=2))
-    assert every == [1]
+    train(modern(d_iter_step=d_iter_step, g_iter_step=g_iter_step))
+    assert every == [wanted]
 
 
 def coded_state(settings: Settings) -> TrainingState:

@@ -259,7 +259,7 @@ of weight 0.25 are of code before it was a setting, whose codes came of all imag
 | - | 132.0 | 88 | 5.9 | 0.807 | 0.328 | 0.971 | the same run |
 | - | 116.0 | 87 | 6.3 | 0.844 | 0.326 | 0.972 | another, 0.1, heads of D that learn places |
 | - | 116.0 | 110 | 11.9 | 0.884 | 0.180 | 0.967 | another, weight 4 from there on |
-| 605 | 46.0 | 222 | 40.0 | 0.803 | 0.022 | 0.739 | the recipe, ``few``: nothing copied (README) |
+| 605 | 46.0 | 222 | 40.0 | 0.803 | 0.022 | 0.739 | the recipe, ``few``: none copied |
 | - | 4.0 | 68.0 | 2.4 | 0.830 | 0.369 | 0.976 | the box, on by the recipe |
 | - | 20.0 | 84.4 | 5.7 | 0.856 | 0.319 | 0.983 | the same run: held back by what it is told |
 
@@ -328,7 +328,9 @@ second and its copies are of a forerunner of which nothing but rounding differs:
 | 1,807 | 94.0 | 104 | 8.3 | 0.820 | 0.272 | 0.955 | the same run: far fewer whole (``blind.py``) |
 | 615 | 48.0 | 200 | 33.6 | 0.789 | 0.066 | 0.792 | codes of 32 numbers |
 | 613 | 48.0 | 209 | 33.9 | 0.762 | 0.043 | 0.793 | codes of 16 numbers |
-| 634 | 46.0 | 226 | 40.3 | 0.783 | 0.041 | 0.719 | the recipe, ``few``: nothing copied (README) |
+| 633 | 46.0 | 226 | 40.3 | 0.783 | 0.041 | 0.719 | the recipe, ``few`` |
+| 1,845 | 96.0 | 101 | 7.7 | 0.862 | 0.217 | 0.970 | the same run |
+| 3,621 | 154.0 | 91 | 6.8 | 0.883 | 0.285 | 0.975 | the same run: nothing copied (README) |
 | - | 12.0 | 73 | 3.6 | 0.848 | 0.360 | 0.988 | the box of before, on in batches of 64 |
 
 What else was tried of the recipe before ``paired``, one run each there, two beside each other:
@@ -416,7 +418,7 @@ A copy of the hour's run went on from 284 kimg with ``d_zoom=2.25``: 77.1 at 292
 | 169 | 410.0 | 124 | 0.734 | 0.241 | its copy, G's rate falling in a line to 0 from 328 kimg on |
 | - | 116.0 | 130 | 0.822 | 0.122 | few |
 | - | 232.0 | 123 | 0.802 | 0.164 | the same run |
-| - | 410.0 | 116 | 0.811 | 0.190 | the same run, nothing copied (README) |
+| - | 410.0 | 116 | 0.811 | 0.190 | the same run, nothing copied (HISTORY.md) |
 
 On the core without bfloat16 as the recipe stands, with the zoom, ``few``: 371 at 30 kimg, 175 at
 66, 130 at 100 (recall 0.085) and 115 at 126 (KID 8.6, precision 0.817, recall 0.148), after 7,290
