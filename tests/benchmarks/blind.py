@@ -198,6 +198,10 @@ first 64 seeds where nothing else is said:
 | 49 | 41, 49 | ``modern`` at 100 kimg, 15 minutes: the images of round 46, and with 0.6 |
 | 49 | 39, 45 | D learns in every other step, at 106 kimg, 15 minutes, and with 0.6 |
 | 49 | 36 | that run at 50 kimg, 5 minutes, with 0.6 |
+| 50 | 60 | real faces of round 1 |
+| 50 | 57, 57 | the last of round 47 with ``--truncation`` 0.55 (distance 129) and 0.5 (143) |
+| 50 | 56 | the box with 0.6: the images of rounds 45, 46 and 48 |
+| 50 | 54 | 24 kimg further in batches of 64, D's images 2.25 times as large, with 0.6 |
 
 What is drawn from snapshots is drawn with ``--truncation 1`` where nothing else is said. The box is
 what was in it at that time. Round 43 is of seeds 0 to 95; in 42, 52 of the first 64 and 48 of the
