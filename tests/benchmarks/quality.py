@@ -330,7 +330,8 @@ second and its copies are of a forerunner of which nothing but rounding differs:
 | 613 | 48.0 | 209 | 33.9 | 0.762 | 0.043 | 0.793 | codes of 16 numbers |
 | 633 | 46.0 | 226 | 40.3 | 0.783 | 0.041 | 0.719 | the recipe, ``few`` |
 | 1,845 | 96.0 | 101 | 7.7 | 0.862 | 0.217 | 0.970 | the same run |
-| 3,621 | 154.0 | 91 | 6.8 | 0.883 | 0.285 | 0.975 | the same run: nothing copied (README) |
+| 3,621 | 154.0 | 91 | 6.8 | 0.883 | 0.285 | 0.975 | the same run |
+| 7,211 | 274.0 | 97 | 9.0 | 0.872 | 0.240 | 0.964 | the same run: nothing copied (README) |
 | - | 12.0 | 73 | 3.6 | 0.848 | 0.360 | 0.988 | the box of before, on in batches of 64 |
 
 What else was tried of the recipe before ``paired``, one run each there, two beside each other:
