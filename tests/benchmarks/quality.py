@@ -404,7 +404,10 @@ minus their logits, 0.18 and 0.278 the relativistic loss, 0.88 and 0.275 ``d_lr=
 48 too, 0.80 and 0.347 ``d_zoom=2.25``.
 
 A copy of the hour's run went on from 284 kimg with ``d_zoom=2.25``: 77.1 at 292 (KID 4.8, recall
-0.337), and as many faces whole as before.
+0.337), and as many faces whole as before. From its snapshot (``init``), in batches of 64 with
+``ema_kimg=10`` too, drawn in bfloat16, where the hour has 79: 76.9 after 16 kimg (recall 0.332;
+with ``--truncation`` 0.6 133, the hour 131) and 77.7 after 32 (0.332; 136), 1,600 CPU s: it stays
+where it is, and after 24 kimg 54 of 64 are whole with 0.6, where 56 were.
 
 ``modern`` itself on an H200, without the zoom, one run, and what was tried of it (``few``: every
 24th of the 12,000 faces, 500 in all; tests ran beside it, so no seconds):
