@@ -74,12 +74,7 @@ def coding_of(state: TrainingState) -> Coding | None:
 
 @torch.no_grad()
 def codes_for(
-    state: TrainingState,
-    settings: Settings,
-    latents: Tensor,
-    reals: Tensor,
-    rows: slice,
-    judging: bool,
+    state: TrainingState, settings: Settings, latents: Tensor, reals: Tensor, rows: slice
 ) -> tuple[Tensor | None, Tensor | None]:
     """Return what G draws from: codes that noise gives, and in some rows those of real images.
 
@@ -89,17 +84,16 @@ def codes_for(
         latents: noise ``[N, z_dim]``.
         reals: ``[N, 3, S, S]`` in [-1, 1], at full size.
         rows: which (``paired_rows``).
-        judging: whether D judges the real images in this step.
 
     Returns:
         Codes ``[N, L]`` in float32, without gradients, and those of all real images where D is told
-        of codes and judges these; else None.
+        of codes; else None.
     """
     if not settings.paired:
         return None, None
     G, D = state.G, state.D
     assert isinstance(G, Generator) and G.coding is not None and isinstance(D, Discriminator)
-    codes, telling = G.codes(latents), judging and len(D.embeddings) > 0
+    codes, telling = G.codes(latents), len(D.embeddings) > 0
     with state.autocast():
         parts = (reals if telling else reals[rows]).split(settings.micro_batch or len(reals))
         looks = torch.cat([G.coding.look(part, D.lite0) for part in parts])

@@ -10,17 +10,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Objective:
-    """What D and G minimise: scalars of logits ``[N, L]`` of real and of generated images.
-
-    Attributes:
-        D: the loss of D.
-        G: the loss of G; unless it ``compares``, it needs no real images.
-        compares: whether G's loss is of both.
-    """
+    """What D and G minimise: scalars of logits ``[N, L]`` of real and of generated images."""
 
     D: Callable[[Tensor, Tensor], Tensor]
-    G: Callable[[Tensor | None, Tensor], Tensor]
-    compares: bool
+    G: Callable[[Tensor, Tensor], Tensor]
 
 
 def bce(logits: Tensor, label: float) -> Tensor:
@@ -38,7 +31,7 @@ def hinge_d(real: Tensor, fake: Tensor) -> Tensor:
     return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
 
 
-def hinge_g(real: Tensor | None, fake: Tensor) -> Tensor:
+def hinge_g(real: Tensor, fake: Tensor) -> Tensor:
     """Loss of G against the hinge: minus the mean logit of what it drew."""
     return -fake.mean()
 
@@ -48,13 +41,12 @@ def relativistic_d(real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(fake - real).mean()
 
 
-def relativistic_g(real: Tensor | None, fake: Tensor) -> Tensor:
+def relativistic_g(real: Tensor, fake: Tensor) -> Tensor:
     """Relativistic pairing loss of G: D's with the roles swapped."""
-    assert real is not None
     return F.softplus(real - fake).mean()
 
 
 OBJECTIVES = {
-    "hinge": Objective(hinge_d, hinge_g, compares=False),
-    "relativistic": Objective(relativistic_d, relativistic_g, compares=True),
+    "hinge": Objective(hinge_d, hinge_g),
+    "relativistic": Objective(relativistic_d, relativistic_g),
 }

@@ -134,8 +134,7 @@ def shared_step(
     half = growing(state.cur_nimg, settings)
     latents = _latents(state, settings, "G")
     rows = paired_rows(settings.batch_size, state.ranks)
-    judging = train_D or objective.compares
-    codes, real_codes = codes_for(state, settings, latents, reals, rows, judging)
+    codes, real_codes = codes_for(state, settings, latents, reals, rows)
     if half:
         reals = F.avg_pool2d(reals, 2)
 
@@ -153,9 +152,9 @@ def shared_step(
     state.D_optimizer.zero_grad()
     learnt.requires_grad_(train_D)
     with state.autocast():
-        real_logits = D.judge(real_mixed, real_codes) if judging else None
-        fake_logits = D.judge([x.detach() for x in mixed], codes) if train_D else None
-    if real_logits is not None and fake_logits is not None:
+        real_logits = D.judge(real_mixed, real_codes)
+        fake_logits = D.judge([x.detach() for x in mixed], codes)
+    if train_D:
         loss = objective.D(real_logits, fake_logits)
         loss.backward()
         state.ranks.average_gradients(D)
@@ -171,7 +170,7 @@ def shared_step(
         state.G_optimizer.zero_grad()
         with state.autocast():
             fake_logits = D.judge(mixed, codes)
-        loss = objective.G(None if real_logits is None else real_logits.detach(), fake_logits)
+        loss = objective.G(real_logits.detach(), fake_logits)
         state.meters.add("loss_G", loss.detach())
         if settings.match:
             mismatch = state.matching.mismatch(

@@ -37,6 +37,7 @@ from animegan_cli.training_step import EMA_RAMP, average, train_step
 Make = Callable[..., Settings]
 CPU = torch.device("cpu")
 UNPAIRED = {"paired": 0.0, "g_styled": False}
+D_BY_SGD = {"d_optimizer": "sgd", "d_lr": 1e-3}
 BY_SGD = {"g_optimizer": "sgd", "g_lr": 5e-6, "g_lr_kimg": 0.0, "paired_focus": 0.0}
 
 
@@ -436,7 +437,11 @@ class Reference:
             doubling.forward = types.MethodType(plainly_doubled, doubling)
         self.average = {name: value.clone() for name, value in self.G.state_dict().items()}
         adam = {"lr": settings.d_lr, "betas": (settings.beta1, settings.beta2)}
-        self.D_optimizer = torch.optim.Adam(self.D.learnt.parameters(), **adam)
+        self.D_optimizer = (
+            torch.optim.SGD(self.D.learnt.parameters(), settings.d_lr)
+            if settings.d_optimizer == "sgd"
+            else torch.optim.Adam(self.D.learnt.parameters(), **adam)
+        )
         self.G_optimizer = (
             torch.optim.SGD(self.G.parameters(), settings.g_lr)
             if settings.g_optimizer == "sgd"
@@ -503,14 +508,12 @@ class Reference:
         fakes = self.G(z, half, codes)
         real_features, fake_features = self.features(real, "reals"), self.features(fakes, "fakes")
 
-        real_logits, loss_D = torch.zeros(4, 4), torch.zeros(())
         learns = (self.seen // 4 + 1) % settings.d_iter_step == 0
-        if learns or settings.objective == "relativistic":
-            real_logits = self.judge(real_features, real_codes)
+        self.D_optimizer.zero_grad()
+        detached = self.features(fakes.detach(), "fakes")
+        real_logits = self.judge(real_features, real_codes)
+        loss_D = objective.D(real_logits, self.judge(detached, codes))
         if learns:
-            self.D_optimizer.zero_grad()
-            detached = self.features(fakes.detach(), "fakes")
-            loss_D = objective.D(real_logits, self.judge(detached, codes))
             loss_D.backward()
             self.D_optimizer.step()
 
@@ -552,7 +555,7 @@ class Reference:
         for name, value in self.G.state_dict().items():
             if value.is_floating_point():
                 self.average[name] += weight * (value - self.average[name])
-        return loss_D.item(), loss_G.item(), unlikeness.item() if settings.paired else 0.0
+        return loss_D.item() * learns, loss_G.item(), unlikeness.item() if settings.paired else 0.0
 
 
 def plainly_doubled(self: blocks.Doubling, x: Tensor, z: Tensor) -> Tensor:
@@ -618,8 +621,8 @@ def plain_power(images: Tensor) -> Tensor:
         ("hinge", {"d_mixed": False, "d_conditional": False, **BY_SGD}),
         ("hinge", {"d_mixed": False, "d_width": 8, "grow_kimg": 0.012, **BY_SGD}),
         ("relativistic", {"d_mixed": True, **BY_SGD}),
-        ("hinge", {"d_mixed": False, "d_iter_step": 2, **BY_SGD}),
-        ("relativistic", {"d_mixed": False, "d_iter_step": 2, **BY_SGD}),
+        ("hinge", {"d_mixed": False, "d_iter_step": 2, **D_BY_SGD, **BY_SGD}),
+        ("relativistic", {"d_mixed": False, "d_iter_step": 2, **D_BY_SGD, **BY_SGD}),
     ],
 )
 def test_five_steps_equal_the_plain_loop(

@@ -8,8 +8,7 @@ the machine counts less; medians of ``--turns``.
 
 Of that command, on an EPYC with bfloat16, other runs beside it: 1.11 (1.03 to 1.23), 1.08 (1.02 to
 1.12) and 1.04 (0.96 to 1.09). Of ``--set recipe=modern d_iter_step=2 --without d_iter_step=1
---turns 6``, one other run beside it: 0.91 (0.87 to 0.94), 0.92 (0.89 to 0.95) and 0.93 (0.90 to
-0.95).
+--turns 6``, tests beside it: 0.95 (0.93 to 0.96), 0.94 (0.91 to 0.97) and 0.94 (0.93 to 0.97).
 """
 
 import argparse

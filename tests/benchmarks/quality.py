@@ -390,12 +390,14 @@ judge whose weights were rounded to half precision:
 
 (How many faces are whole: ``blind.py``, rounds 47 and 48. Scored again here, 77.0 and 77.0 for the
 first two, recall 0.388 and 0.379.) On the first machine, at half of the size and enlarged, the
-second sees 1.10 and 1.08 times as many images a second as the first, the third 0.48 and 0.69
+second sees 1.05 and 1.06 times as many images a second as the first, the third 0.48 and 0.69
 (``in_turns.py``), by the rates of single steps the fourth 0.64 and 0.78, the last 0.66 and 0.84:
 wider ones are behind in an hour's time for its first half. Where D learns in every other step it is
 less far ahead of G: hinge loss 0.95 at 100 kimg, and 0.77 for the recipe (2 is where it cannot
 tell). On a CPU that has 187 after 613 s (50 kimg, recall 0.083) and 95 after 1,853 s (106 kimg,
-0.294), where the recipe has 200 and 93, and no more whole faces (round 49): not worth a change.
+0.294), where the recipe has 200 and 93, and no more whole faces (round 49), by code that also left
+out of steps without D what is for D alone (1.10 and 1.08 times as fast as the recipe): neither was
+worth a change.
 
 At 92 to 100 kimg of other runs there, D's loss and the mismatch of G, of which no image was kept:
 0.77 and 0.284 the recipe, 0.72 and 0.279 where G's loss weighs places by the softmax of

@@ -113,7 +113,7 @@ def projected_step(state: TrainingState, settings: Settings, reals: Reals, mark:
 
     z = latents(state, settings, "G")
     rows = paired_rows(settings.batch_size, state.ranks)
-    codes, real_codes = codes_for(state, settings, z, images, rows, judging=True)
+    codes, real_codes = codes_for(state, settings, z, images, rows)
     mark("codes of reals")
 
     with state.autocast():
