@@ -54,7 +54,7 @@ class NetworkShapes:
         """Return whether a run with these may start from networks of the other shapes."""
 
         def needed(shapes: NetworkShapes) -> tuple[str, Mapping[str, int], Mapping[str, float]]:
-            any_G = {**shapes.G, "styled": 0, "coded": 0}
+            any_G = {**shapes.G, "styled": 0, "coded": 0, "narrow_width": 0}
             return shapes.family, any_G, {**shapes.D, "zoom": 0, "mixed": 0, "codes": 0}
 
         keeps = all(self.G.get(key, 0) >= other.G.get(key, 0) for key in ("styled", "coded"))

@@ -29,6 +29,7 @@ class Kind(NamedTuple):
     enlarged: bool
     batch_size: int
     typical: bool
+    narrow: bool
     train_D: bool
     train_G: bool
 
@@ -92,8 +93,8 @@ class Recorder:
         if not self.enabled or self._warm[kind] <= WARM_STEPS:
             step(reals)
             return
-        for other in [other for other in self._recordings if other[:4] != kind[:4]]:
-            del self._recordings[other]  # the first four never change back
+        for other in [other for other in self._recordings if other[:5] != kind[:5]]:
+            del self._recordings[other]  # the first five never change back
         self._open = recording = _Recording(reals)
         try:
             step(reals)  # as ever, but for its inputs: they stay

@@ -45,6 +45,11 @@ def growing(images: float, settings: Settings) -> bool:
     return seen(images, settings) < settings.grow_kimg * 1000
 
 
+def narrowing(images: float, settings: Settings) -> bool:
+    """Return whether G still learns with its first channels alone."""
+    return seen(images, settings) < settings.narrow_kimg * 1000
+
+
 def enlarging(images: float, settings: Settings) -> bool:
     """Return whether D looks at images enlarged by ``d_zoom`` by now."""
     return seen(images, settings) >= settings.d_zoom_kimg * 1000

@@ -98,6 +98,12 @@ class NetworkSettings(Section):
     d_width: int | None = Field(
         None, ge=1, le=1024, description="Channels of D there (ndf); as many as G if not given."
     )
+    max_channels: int | None = Field(
+        None, ge=1, le=4096, description="Most channels of a map of a projected G (512)."
+    )
+    narrow_width: Annotated[int | None, BeforeValidator(_width)] = Field(
+        None, ge=1, le=1024, description="With --narrow-kimg: the width of G until then, if less."
+    )
     g_styled: bool = Field(
         False,
         description="Let the noise also scale and shift the maps that it begins, in G of the "
@@ -228,6 +234,9 @@ class TrainingSettings(Section):
         ge=0,
         description="Thousands of images that a new G learns at half of the size first, in about "
         "half of the time each; a run shorter than that ends with small images, enlarged.",
+    )
+    narrow_kimg: float = Field(
+        0.0, ge=0, description="Thousands of images that a new G learns with --narrow-width first."
     )
     d_zoom_kimg: float = Field(
         0.0,

@@ -8,10 +8,10 @@ from torch import nn
 from animegan_cli.checkpoints import NetworkShapes, Snapshot, load_snapshot
 from animegan_cli.errors import SettingsError
 from animegan_cli.networks.coding import code_length
-from animegan_cli.networks.projected import Discriminator
+from animegan_cli.networks.projected import MAX_CHANNELS, Discriminator
 from animegan_cli.recipes import RECIPES
 from animegan_cli.reporting import Reporter
-from animegan_cli.schedules import enlarging
+from animegan_cli.schedules import enlarging, narrowing
 from animegan_cli.settings import Settings
 
 PROJECTED_ONLY = (
@@ -23,6 +23,9 @@ PROJECTED_ONLY = (
     "typical",
     "typical_kimg",
     "grow_kimg",
+    "narrow_kimg",
+    "narrow_width",
+    "max_channels",
     "augment",
     "d_zoom",
     "d_zoom_kimg",
@@ -88,6 +91,10 @@ def network_shapes(settings: Settings, images: float = math.inf) -> NetworkShape
     """
     check_together(settings)
     G = {"z_dim": settings.z_dim, "size": settings.size, "width": settings.width}
+    if settings.max_channels not in (None, MAX_CHANNELS):
+        G["max_channels"] = settings.max_channels
+    if settings.narrow_width and narrowing(0, settings):
+        G["narrow_width"] = settings.narrow_width
     if settings.g_styled:
         G["styled"] = True
     if settings.paired:
@@ -137,6 +144,7 @@ def _asked_for_by(snapshot: Snapshot) -> str:
     values: dict[str, object] = {**shapes.G, "d_width": shapes.D["width"]}
     styled = " --g-styled" if values.pop("styled", False) else ""
     coded = " --paired 1" if values.pop("coded", False) else ""
+    values.pop("narrow_width", None)
     first = ("recipe", snapshot.recipe) if known else ("family", shapes.family)
     flags = " ".join(f"--{key.replace('_', '-')} {x}" for key, x in [first, *values.items()])
     return f"those of {flags}{coded}{styled}; give these too"

@@ -28,6 +28,7 @@ from animegan_cli.schedules import (
     g_lr,
     growing,
     match_weight,
+    narrowing,
     paired_weight,
     seen,
     typifying,
@@ -70,6 +71,7 @@ def train_step(state: TrainingState, settings: Settings, reals: Callable[[], Ten
                 enlarging(state.cur_nimg, settings),
                 settings.batch_size,
                 typical,
+                narrowing(state.cur_nimg, settings),
                 train_D,
                 train_G,
             ),
@@ -141,7 +143,7 @@ def shared_step(
     # See both batches through the frozen features, augmented alike.
     with state.autocast():
         with torch.set_grad_enabled(train_G):
-            fakes = state.G(latents, half, codes)
+            fakes = state.G(latents, half, codes, narrowing(state.cur_nimg, settings))
             fake_features = _features(D, fakes, state, settings, "fakes")
             mixed = D.mixing(fake_features)
         with torch.no_grad():

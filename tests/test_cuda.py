@@ -120,6 +120,7 @@ def test_truncated_images_are_the_cpus() -> None:
 def test_recorded_steps_are_the_launched_ones(recipe: str, d_iter_step: int) -> None:
     growing = {"match_beta": 0.5, "grow_kimg": 0.12, "d_zoom_kimg": 0.24, "typical": 1.0}
     growing |= {"match_kimg": 0.1, "paired_kimg": 0.06, "d_iter_step": d_iter_step}
+    growing |= {"narrow_width": 2, "narrow_kimg": 0.18}
     settings = settings_of(recipe, precision="fp32", g_lr=1e-4, d_lr=1e-4)
     settings = settings.model_copy(update=growing if recipe == "modern" else {})
     with repeatable():  # without, two launched runs are 6 % of their paths apart by then

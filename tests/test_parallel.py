@@ -110,6 +110,7 @@ def test_two_processes_equal_one(
     if "modern" in flags:
         in_turns = ["--d-iter-step", "2", "--g-iter-step", "1"]
         in_turns += ["--g-optimizer", "sgd", "--g-lr", "1e-4", "--g-lr-kimg", "0"]
+        in_turns += ["--narrow-width", "2", "--narrow-kimg", "0.032"]
         flags |= {
             "told": flags["modern"],
             "told in turns": [*flags["modern"], *in_turns],

@@ -69,7 +69,7 @@ def trained(settings: Settings, recorder: Recorder) -> TrainingState:
         (
             "modern",
             {"match_beta": 0.2, "grow_kimg": 0.08, "match_kimg": 0.1, "g_lr_kimg": 0.1}
-            | {"paired_kimg": 0.06},
+            | {"paired_kimg": 0.06, "narrow_width": 2, "narrow_kimg": 0.12},
         ),
         (
             "modern",

@@ -187,7 +187,13 @@ def test_the_meters_hold_what_their_names_say(tiny: Make) -> None:
 
 @pytest.mark.parametrize(
     ("recipe", "changes"),
-    [("classic", {}), ("classic-adam", {}), ("modern", {}), ("modern", {"grow_kimg": 0.0})],
+    [
+        ("classic", {}),
+        ("classic-adam", {}),
+        ("modern", {}),
+        ("modern", {"narrow_width": 2, "narrow_kimg": 1.0}),
+        ("modern", {"grow_kimg": 0.0}),
+    ],
 )
 def test_a_step_makes_no_tensor_on_the_wrong_device(
     recipe: str, changes: dict[str, object]

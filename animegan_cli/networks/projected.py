@@ -6,7 +6,7 @@ learns; there, frozen random convolutions mix channels and scales before the hea
 3 * 2^k or 2^k: G begins at 3 or 4 pixels and doubles. Both also work at half of the size, where a
 training may begin for half of the time an image (Karras et al. 2018, arXiv 1710.10196): G's image
 is a small one, enlarged, plus what its last layers add (Karras et al. 2020, arXiv 1912.04958,
-section 4.1), which is nothing at first.
+section 4.1), which is nothing at first. G may also begin with fewer channels (``narrow``).
 """
 
 import itertools
@@ -15,16 +15,17 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
+from torch.func import functional_call
 
 from animegan_cli.networks.blocks import Doubling, Excitation
 from animegan_cli.networks.coding import Coding, code_length
+from animegan_cli.networks.heads import Embedding, Head, Mixing
 from animegan_cli.networks.lite0 import TAP_CHANNELS, TAP_STRIDES, Lite0
+from animegan_cli.networks.narrow import first_channels, separate
 
 MAX_CHANNELS = 512
 # Of Lite0's taps on anime faces; unscaled, D outruns G and G collapses.
 TAP_STD = (10.1, 9.0, 7.3, 3.2)
-SHALLOW = 6  # pixels: a head halves its map until it is at most that
 LARGEST_VIEW = 224  # pixels: what the frozen network learnt from, and no image is enlarged beyond
 
 
@@ -36,11 +37,11 @@ def resolutions(size: int) -> list[int]:
     return sides
 
 
-def channels_at(side: int, size: int, width: int) -> int:
+def channels_at(side: int, size: int, width: int, most: int) -> int:
     """Return the channels of a feature map: ``width`` at half of the size, doubling downwards."""
     if side == size:
         return max(width // 2, 1)
-    return min(width * size // (2 * side), MAX_CHANNELS)
+    return min(width * size // (2 * side), most)
 
 
 class Generator(nn.Module):
@@ -52,6 +53,9 @@ class Generator(nn.Module):
         width: channels at half of the size.
         styled: the noise also scales and shifts the channels of each map up to half of the size.
         coded: half of the noise, 64 numbers at most, becomes a code as real images have them.
+        max_channels: no map has more.
+        narrow_width: the width of G where it is called narrow; if that is less, its other channels
+            begin so that its images are the same with and without them.
 
     Attributes:
         coding: turns noise into codes, and real images; None if G is not ``coded``.
@@ -67,6 +71,8 @@ class Generator(nn.Module):
         width: int = 32,
         styled: bool = False,
         coded: bool = False,
+        max_channels: int = MAX_CHANNELS,
+        narrow_width: int = 0,
     ) -> None:
         super().__init__()
         self.z_dim = z_dim
@@ -74,7 +80,7 @@ class Generator(nn.Module):
         self.coding = Coding(size, code_length(z_dim)) if coded else None
         sides = resolutions(size)
         self.first_side = sides[0]
-        widths = [channels_at(side, size, width) for side in sides]
+        widths = [channels_at(side, size, width, max_channels) for side in sides]
         self.first = nn.Linear(z_dim, widths[0] * sides[0] ** 2, bias=False)
         self.first_norm = nn.BatchNorm2d(widths[0])
         self.doublings = nn.ModuleList(
@@ -93,14 +99,28 @@ class Generator(nn.Module):
         nn.init.zeros_(self.to_image.weight)
         assert self.to_image.bias is not None
         nn.init.zeros_(self.to_image.bias)
+        self._narrow: dict[str, torch.Size] = {}
+        if 0 < narrow_width < width:
+            with torch.device("meta"):
+                narrow = Generator(z_dim, size, narrow_width, styled, coded, max_channels)
+            self._narrow = {name: tensor.shape for name, tensor in narrow.state_dict().items()}
+            separate(self, self._narrow)
         self.register_load_state_dict_pre_hook(_of_before)  # type: ignore[no-untyped-call]
 
-    def forward(self, z: Tensor, half: bool = False, codes: Tensor | None = None) -> Tensor:
+    def forward(
+        self, z: Tensor, half: bool = False, codes: Tensor | None = None, narrow: bool = False
+    ) -> Tensor:
         """Map noise ``[N, z_dim]`` to images ``[N, 3, size, size]`` in [-1, 1].
 
         With ``half`` the images are half as wide and high, and the last layers are left out. With
         ``codes`` ``[N, L]`` a coded G, and no other, draws from those in place of the noise's own.
+        With ``narrow`` it does so by its first channels alone, as many as ``narrow_width`` says.
         """
+        if narrow and self._narrow:
+            images: Tensor = functional_call(
+                self, first_channels(self, self._narrow), (z, half, codes)
+            )
+            return images
         z = _scaled(z)
         if self.coding is not None:
             codes = self.coding(z) if codes is None else codes
@@ -216,88 +236,3 @@ class Discriminator(nn.Module):
                 logit = logit + self.embeddings[i](seen, codes)
             logits.append(logit)
         return torch.stack(logits, dim=1)
-
-
-class Mixing(nn.Module):
-    """Random frozen mixing across channels (1x1) and, coarse to fine, across scales (3x3)."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.across_channels = nn.ModuleList(nn.Conv2d(c, width, 1) for c in TAP_CHANNELS)
-        self.across_scales = nn.ModuleList(
-            nn.Conv2d(width, width, 3, padding=1) for _ in TAP_CHANNELS
-        )
-        for conv in self.modules():
-            if isinstance(conv, nn.Conv2d):
-                nn.init.kaiming_normal_(conv.weight, nonlinearity="linear")
-                assert conv.bias is not None
-                nn.init.zeros_(conv.bias)
-
-    def forward(self, taps: list[Tensor]) -> list[Tensor]:
-        """Map taps, finest first, to mixed features ``[N, width, h, w]``, finest first."""
-        mixed: list[Tensor] = []
-        above: Any = 0.0
-        for i in reversed(range(len(taps))):
-            x = self.across_channels[i](taps[i])
-            if i < len(taps) - 1:
-                above = F.interpolate(above, x.shape[2:], mode="bilinear")
-                x = (x + above) * 0.5**0.5
-            above = self.across_scales[i](x)
-            mixed.insert(0, above)
-        return mixed
-
-
-class Head(nn.Sequential):
-    """A spectrally normalised head for maps of a side: down to a few logits.
-
-    With ``below``, maps have so many channels, of which it learns its own mixtures.
-    """
-
-    def __init__(self, side: int, width: int, below: int | None = None) -> None:
-        layers: list[nn.Module] = []
-        if below is not None:
-            layers += [spectral_norm(nn.Conv2d(below, width, 1)), nn.LeakyReLU(0.2)]
-        while side > SHALLOW:
-            layers += [spectral_norm(nn.Conv2d(width, width, 4, 2, 1)), nn.LeakyReLU(0.2)]
-            side //= 2
-        layers += [spectral_norm(nn.Conv2d(width, width, 3, padding=1)), nn.LeakyReLU(0.2)]
-        least = min(side, 3)
-        super().__init__(*layers, spectral_norm(nn.Conv2d(width, 1, least)))
-        self.least = least
-
-    def seen(self, x: Tensor) -> Tensor:
-        """Map ``[N, C, h, h]`` to what logits are made of, ``[N, width, h', h']``.
-
-        Too small maps are enlarged.
-        """
-        *layers, _ = self
-        for layer in layers:
-            x = layer(x)
-        return F.interpolate(x, self.least, mode="bilinear") if x.shape[2] < self.least else x
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``[N, C, h, h]`` to logits ``[N, 1, h', h']``."""
-        logits: Tensor = self[-1](self.seen(x))
-        return logits
-
-
-class Embedding(nn.Module):
-    """Whether what a head sees goes with a code, by their product (a projection discriminator).
-
-    Miyato and Koyama 2018, arXiv 1802.05637; told of features of real images as in Casanova et al.
-    2021, arXiv 2109.05070, but place by place.
-    """
-
-    def __init__(self, codes: int, width: int) -> None:
-        super().__init__()
-        self.wanted = spectral_norm(nn.Linear(codes, width * SHALLOW**2, bias=False))
-
-    def forward(self, seen: Tensor, codes: Tensor) -> Tensor:
-        """Map what is seen ``[N, width, h, h]`` and codes ``[N, L]`` to logits ``[N]``, float32.
-
-        It is read at 6 x 6 places, between which values are interpolated.
-        """
-        if seen.shape[2] != SHALLOW:
-            seen = F.interpolate(seen, SHALLOW, mode="bilinear")
-        wanted: Tensor = self.wanted(codes).view(len(codes), -1, SHALLOW, SHALLOW)
-        return (seen.float() * wanted.float()).sum(1).mean((1, 2))

@@ -1,0 +1,50 @@
+"""A narrow network within a wider one: the first channels of each map, apart from the others.
+
+So a G that learns at half of the size also takes less time there: it begins with few channels and
+goes on with all, and draws the same at that moment (after Chen et al. 2016, arXiv 1511.05641,
+section 2.3, where new channels are copies; here they are new ones, which nothing hears of yet).
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from animegan_cli.networks.blocks import Doubling
+
+Shapes = Mapping[str, torch.Size]
+
+
+@torch.no_grad()
+def separate(network: nn.Module, narrow: Shapes) -> None:
+    """Let nothing go from the other channels of a network to its first ones.
+
+    Args:
+        network: whose convolutions this changes.
+        narrow: shapes of a narrower network's tensors, by name.
+    """
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv2d | Doubling):
+            weight, shape = module.weight, narrow[f"{name}.weight"]
+            assert isinstance(weight, Tensor)
+            if isinstance(module, Doubling):  # from, to; a convolution's are to, from
+                weight, shape = weight.transpose(0, 1), torch.Size([shape[1], shape[0]])
+            weight[: shape[0], shape[1] :] = 0
+
+
+def first_channels(network: nn.Module, narrow: Shapes) -> dict[str, Tensor]:
+    """Return views of a network's tensors that make up a narrower one of such shapes."""
+    tensors = dict(network.named_parameters()) | dict(network.named_buffers())
+    return {
+        name: _first(tensors[name], shape, gains_then_shifts=".style." in name)
+        for name, shape in narrow.items()
+    }
+
+
+def _first(x: Tensor, shape: torch.Size, gains_then_shifts: bool) -> Tensor:
+    if x.shape == shape:
+        return x
+    if gains_then_shifts:
+        both: Tensor = x.unflatten(0, (2, -1))
+        return both[:, : shape[0] // 2].flatten(0, 1)
+    return x[tuple(slice(n) for n in shape)]
