@@ -46,8 +46,9 @@ def main() -> None:
     print("batch  launched, ms          recorded, ms          ratio  MiB", flush=True)
     for batch in options.batches:
         fields = {"recipe": options.recipe, "batch_size": batch, "device": "cuda"}
-        if options.recipe.startswith("modern"):  # at full size, and steady from the start
-            fields |= {"grow_kimg": 0.0, "d_zoom_kimg": 0.0, "match_beta": 1e-6}
+        if options.recipe.startswith("modern"):  # whole, and steady from the start
+            fields |= {"grow_kimg": 0.0, "narrow_kimg": 0.0, "d_zoom_kimg": 0.0}
+            fields |= {"match_beta": 1e-6}
         settings = resolve([Layer("benchmark", fields)]).settings
         state = new_state(settings, device)
         reals = torch.rand(batch, 3, settings.size, settings.size, device=device) * 2 - 1

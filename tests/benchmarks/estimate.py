@@ -33,6 +33,7 @@ from animegan_cli.training_state import new_state
 from animegan_cli.training_step import train_step
 
 META = torch.device("meta")
+WHOLE = {"grow_kimg": 0, "narrow_kimg": 0, "d_zoom_kimg": 0}  # as a step is in the end
 
 
 class Operators(TorchDispatchMode):
@@ -65,7 +66,7 @@ def main() -> None:
     print("| --- " * (4 + len(options.gpus)) + "|")
     for size in options.sizes:
         flags = {"recipe": options.recipe, "size": size, "width": options.width}
-        batch = {"batch_size": options.batch, "g_iter_step": 1, "grow_kimg": 0, "d_zoom_kimg": 0}
+        batch = {"batch_size": options.batch, "g_iter_step": 1, **WHOLE}
         macs, operators = counted(resolve([Layer("estimate", {**flags, **batch})]).settings)
         computing = 2 * macs / (options.tflops * 1e12)
         seconds = computing + operators * options.operator_us * 1e-6

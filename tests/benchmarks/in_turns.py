@@ -39,11 +39,11 @@ def main() -> None:
         runs.append((settings, new_state(settings, torch.device("cpu"))))
     settings = runs[0][0]
     count = math.lcm(*(settings.d_iter_step for settings, _ in runs))
-    stages = {"the whole": settings.grow_kimg}
+    stages = {"the whole": max(settings.grow_kimg, settings.narrow_kimg)}
     if settings.grow_kimg:
         stages = {"half of the size": 0.0, **stages}
     if settings.d_zoom:
-        stages["enlarged"] = max(settings.grow_kimg, settings.d_zoom_kimg)
+        stages["enlarged"] = max(*stages.values(), settings.d_zoom_kimg)
     print("| stage | times as long | least | most |\n| --- | --- | --- | --- |")
     for name, kimg in stages.items():
         ratios = []

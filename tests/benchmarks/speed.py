@@ -171,7 +171,7 @@ def main() -> None:
     reuse_freed_memory()
     device = choose_device(options.device)
     given = dict(field.split("=", 1) for field in options.fields)
-    whole = {"grow_kimg": 0, "d_zoom_kimg": 0}  # images at full size, and D's at theirs
+    whole = {"grow_kimg": 0, "narrow_kimg": 0, "d_zoom_kimg": 0}  # as a step is in the end
     flags = {"recipe": options.recipe, "g_iter_step": 1, **whole, **given}
     settings = resolve([Layer("flag", flags)]).settings
 
