@@ -202,6 +202,19 @@ first 64 seeds where nothing else is said:
 | 50 | 57, 57 | the last of round 47 with ``--truncation`` 0.55 (distance 129) and 0.5 (143) |
 | 50 | 56 | the box with 0.6: the images of rounds 45, 46 and 48 |
 | 50 | 54 | 24 kimg further in batches of 64, D's images 2.25 times as large, with 0.6 |
+| 51 | 60 | real faces of round 1 |
+| 51 | 57, 57 | the hour's run that is in the box with 0.6 and 0.5 |
+| 51 | 44 | ``modern`` at 100 kimg, 15 minutes, with 0.6: the images of round 49 |
+| 51 | 47, 48 | G wider from 40 kimg on, at 86 and 132 kimg, 15 and 30 minutes, with 0.6 |
+| 51 | 41 | the second with 1 |
+| 51 | 51, 57, 58 | that run, wider from there on, at 380 kimg, with 1, 0.6 and 0.5 |
+| 52 | 60 | real faces of round 1 |
+| 52 | 53 | the hour's run with 0.6: the images of round 51 |
+| 52 | 42, 51, 51 | G wider from 40 kimg on, at 226 kimg, an hour, with 1, 0.6 and 0.55 |
+| 52 | 39, 43 | G wider from 78 kimg on, at 94 and 142 kimg, 15 and 30 minutes, with 0.6 |
+
+Not counted, since worse by eye: the hour's run with 0.6 and the other half of its noise 0.4 and 0
+times as long: colours bleed, and skin gets flecks.
 
 What is drawn from snapshots is drawn with ``--truncation 1`` where nothing else is said. The box is
 what was in it at that time. Round 43 is of seeds 0 to 95; in 42, 52 of the first 64 and 48 of the
