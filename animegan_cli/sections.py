@@ -99,10 +99,10 @@ class NetworkSettings(Section):
         None, ge=1, le=1024, description="Channels of D there (ndf); as many as G if not given."
     )
     max_channels: int | None = Field(
-        None, ge=1, le=4096, description="Most channels of a map of a projected G (512)."
+        None, ge=1, le=4096, description="Most channels of any map of a projected G (512)."
     )
     narrow_width: Annotated[int | None, BeforeValidator(_width)] = Field(
-        None, ge=1, le=1024, description="With --narrow-kimg: the width of G until then, if less."
+        None, ge=1, le=1024, description="Width of G, below --width, for --narrow-kimg at first."
     )
     g_styled: bool = Field(
         False,
@@ -236,7 +236,7 @@ class TrainingSettings(Section):
         "half of the time each; a run shorter than that ends with small images, enlarged.",
     )
     narrow_kimg: float = Field(
-        0.0, ge=0, description="Thousands of images that a new G learns with --narrow-width first."
+        0.0, ge=0, description="Thousands of images that a new G learns with --narrow-width."
     )
     d_zoom_kimg: float = Field(
         0.0,

@@ -74,6 +74,16 @@ def check_together(settings: Settings) -> None:
             "--typical-kimg says when --typical begins, which has no weight: give --typical one, "
             "or leave out both"
         )
+    if bool(settings.narrow_kimg) != bool(settings.narrow_width):
+        raise SettingsError(
+            "--narrow-width and --narrow-kimg say how wide G is at first, and for how long: give "
+            "both, or leave out both"
+        )
+    if settings.narrow_width and settings.narrow_width >= settings.width:
+        raise SettingsError(
+            f"--narrow-width {settings.narrow_width} is not less than --width {settings.width}: "
+            "use a smaller one, or leave it and --narrow-kimg out"
+        )
     if settings.family == "classic" and settings.micro_batch:
         raise SettingsError(
             "--micro-batch goes with --family projected: classic normalises over whole batches; "
@@ -93,7 +103,7 @@ def network_shapes(settings: Settings, images: float = math.inf) -> NetworkShape
     G = {"z_dim": settings.z_dim, "size": settings.size, "width": settings.width}
     if settings.max_channels not in (None, MAX_CHANNELS):
         G["max_channels"] = settings.max_channels
-    if settings.narrow_width and narrowing(0, settings):
+    if settings.narrow_width and narrowing(0, settings):  # not after --init
         G["narrow_width"] = settings.narrow_width
     if settings.g_styled:
         G["styled"] = True
@@ -141,7 +151,8 @@ def start_from(
 def _asked_for_by(snapshot: Snapshot) -> str:
     """Return which flags ask for networks of a snapshot's shapes."""
     shapes, known = snapshot.shapes, snapshot.recipe in RECIPES
-    values: dict[str, object] = {**shapes.G, "d_width": shapes.D["width"]}
+    most = {"max_channels": MAX_CHANNELS} if shapes.family == "projected" else {}
+    values: dict[str, object] = {**most, **shapes.G, "d_width": shapes.D["width"]}
     styled = " --g-styled" if values.pop("styled", False) else ""
     coded = " --paired 1" if values.pop("coded", False) else ""
     values.pop("narrow_width", None)

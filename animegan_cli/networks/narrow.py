@@ -1,8 +1,8 @@
 """A narrow network within a wider one: the first channels of each map, apart from the others.
 
-So a G that learns at half of the size also takes less time there: it begins with few channels and
-goes on with all, and draws the same at that moment (after Chen et al. 2016, arXiv 1511.05641,
-section 2.3, where new channels are copies; here they are new ones, which nothing hears of yet).
+So a G may begin with few channels, whose steps take less time, and go on with all of them. It draws
+the same at that moment, as in Chen et al. 2016, arXiv 1511.05641; there new channels are copies of
+others, and here nothing goes out of them yet.
 """
 
 from collections.abc import Mapping

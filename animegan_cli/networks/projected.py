@@ -54,8 +54,8 @@ class Generator(nn.Module):
         styled: the noise also scales and shifts the channels of each map up to half of the size.
         coded: half of the noise, 64 numbers at most, becomes a code as real images have them.
         max_channels: no map has more.
-        narrow_width: the width of G where it is called narrow; if that is less, its other channels
-            begin so that its images are the same with and without them.
+        narrow_width: the width of G where it is called narrow, less than ``width``; its other
+            channels begin so that its images are the same with and without them. 0 for none.
 
     Attributes:
         coding: turns noise into codes, and real images; None if G is not ``coded``.
@@ -100,7 +100,7 @@ class Generator(nn.Module):
         assert self.to_image.bias is not None
         nn.init.zeros_(self.to_image.bias)
         self._narrow: dict[str, torch.Size] = {}
-        if 0 < narrow_width < width:
+        if narrow_width:
             with torch.device("meta"):
                 narrow = Generator(z_dim, size, narrow_width, styled, coded, max_channels)
             self._narrow = {name: tensor.shape for name, tensor in narrow.state_dict().items()}

@@ -206,8 +206,8 @@ first 64 seeds where nothing else is said:
 | 51 | 57, 57 | the hour's run that is in the box with 0.6 and 0.5 |
 | 51 | 44 | ``modern`` at 100 kimg, 15 minutes, with 0.6: the images of round 49 |
 | 51 | 47, 48 | G wider from 40 kimg on, at 86 and 132 kimg, 15 and 30 minutes, with 0.6 |
-| 51 | 41 | the second with 1 |
-| 51 | 51, 57, 58 | that run, wider from there on, at 380 kimg, with 1, 0.6 and 0.5 |
+| 51 | 41 | that at 132 kimg with 1 |
+| 51 | 51, 57, 58 | the hour's run, wider from 284 kimg on, at 380, with 1, 0.6, 0.5 |
 | 52 | 60 | real faces of round 1 |
 | 52 | 53 | the hour's run with 0.6: the images of round 51 |
 | 52 | 42, 51, 51 | G wider from 40 kimg on, at 226 kimg, an hour, with 1, 0.6 and 0.55 |

@@ -399,7 +399,7 @@ tell). On a CPU that has 187 after 613 s (50 kimg, recall 0.083) and 95 after 1,
 out of steps without D what is for D alone (1.10 and 1.08 times as fast as the recipe): neither was
 worth a change.
 
-The fourth shape on a CPU, beginning with the first channels of each map (``width=64
+Width 64, at most 256 channels, on a CPU, beginning with the first channels of each map (``width=64
 max_channels=256 narrow_width=32``), up to 40 kimg or to 78 (``narrow_kimg``); on the first machine,
 two runs and tests beside each other. Its states were made of those of a narrow run by a forerunner
 of the setting:
@@ -419,10 +419,10 @@ of the setting:
 
 (Of that hour the 256 channels at 3 pixels that do least were left out: after 2 kimg G's mismatch is
 0.24, and was 0.22. ``g_lr_kimg`` was 128 from there on.) With all channels G moves further for its
-images: at 128 kimg its mismatch is 0.210 and that of the recipe 0.244, and the hinge loss of D 0.84
-and 0.70. How many faces are whole (``blind.py``, rounds 51 and 52) does not follow: what is wrong
-most often after that hour is a smeared right eye. With ``truncation`` 0.8, 0.6, 0.55, 0.5 and 0.4
-its distance is 87, 119, 131, 144 and 177.
+images: the first of these runs has a mismatch of 0.210 at 128 kimg, where the recipe's has 0.244,
+and D a hinge loss of 0.84 and not 0.70. How many faces are whole (``blind.py``, rounds 51 and 52)
+does not follow: what is wrong most often at 226 kimg is a smeared right eye. With ``truncation``
+0.8, 0.6, 0.55, 0.5 and 0.4 the distance of that is 87, 119, 131, 144 and 177.
 
 At 92 to 100 kimg of other runs there, D's loss and the mismatch of G, of which no image was kept:
 0.77 and 0.284 the recipe, 0.72 and 0.279 where G's loss weighs places by the softmax of
