@@ -119,6 +119,19 @@ def network_shapes(settings: Settings, images: float = math.inf) -> NetworkShape
     return NetworkShapes(settings.family, G, D)
 
 
+def fitting(path: Path, shapes: NetworkShapes) -> Snapshot:
+    """Return a snapshot that new networks of some shapes may start from.
+
+    Raises:
+        SnapshotError: if it cannot be read.
+        SettingsError: if its networks are of other shapes.
+    """
+    start = load_snapshot(path)
+    if not shapes.fit(start.shapes):
+        raise SettingsError(f"--init {path}: its networks are {_asked_for_by(start)}")
+    return start
+
+
 def start_from(
     path: Path, shapes: NetworkShapes, G: nn.Module, D: nn.Module, reporter: Reporter
 ) -> None:
@@ -133,9 +146,7 @@ def start_from(
         SnapshotError: if the snapshot cannot be read.
         SettingsError: if its networks are of other shapes.
     """
-    start = load_snapshot(path)
-    if not shapes.fit(start.shapes):
-        raise SettingsError(f"--init {path}: its networks are {_asked_for_by(start)}")
+    start = fitting(path, shapes)
     G.load_state_dict(start.G.state_dict())
     mixed = shapes.D.get("mixed", True)
     if mixed == start.shapes.D.get("mixed", True):

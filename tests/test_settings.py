@@ -180,6 +180,14 @@ def test_dry_run_refuses_what_a_run_would(cli: Cli, photos: Path, flags: str) ->
     assert "Traceback" not in result.stderr
 
 
+def test_dry_run_refuses_a_snapshot_of_other_networks(cli: Cli, photos: Path) -> None:
+    flags = ("train", "--data", photos, "--init", "pretrained", "--dry-run")
+    result = cli(*flags, "--width", 8)
+    assert result.returncode == 2
+    assert "its networks are those of --recipe modern" in result.stderr.replace("\n", " ")
+    assert cli(*flags).returncode == 0
+
+
 def test_settings_json_is_a_config(tiny: object, tmp_path: Path) -> None:
     from animegan_cli.settings import train_fields
 

@@ -12,7 +12,7 @@ from animegan_cli.recipes import RECIPES
 from animegan_cli.run_dir import open_run
 from animegan_cli.settings import SECTIONS, train_fields
 from animegan_cli.sources import Resolved, flag_name
-from animegan_cli.starting_weights import network_shapes
+from animegan_cli.starting_weights import fitting, network_shapes
 
 SMALL = 128  # channels: up to there networks are built sooner in memory than on the meta device
 
@@ -36,6 +36,8 @@ def show_plan(resolved: Resolved, console: Console) -> None:
     run.check_same(settings)
     listing = list_images(settings.data)
     shapes = network_shapes(settings)
+    if settings.init is not None:
+        fitting(settings.init, shapes)
     small = max(shapes.G["width"], shapes.D["width"]) <= SMALL
     G, D = (network.to("meta") for network in shapes.build("cpu" if small else "meta"))
     z = torch.empty(1, settings.z_dim, device="meta")
