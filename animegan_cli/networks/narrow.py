@@ -33,7 +33,10 @@ def separate(network: nn.Module, narrow: Shapes) -> None:
 
 
 def first_channels(network: nn.Module, narrow: Shapes) -> dict[str, Tensor]:
-    """Return views of a network's tensors that make up a narrower one of such shapes."""
+    """Return the parts of a network's tensors that make up a narrower one of such shapes.
+
+    Gradients of them reach the whole tensors, and buffers are views, into which a norm writes.
+    """
     tensors = dict(network.named_parameters()) | dict(network.named_buffers())
     return {
         name: _first(tensors[name], shape, gains_then_shifts=".style." in name)
