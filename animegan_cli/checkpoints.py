@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import operator
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from torch.optim import Optimizer
 
 from animegan_cli.atomic import written_whole
 from animegan_cli.errors import SnapshotError
-from animegan_cli.networks import FAMILIES, frozen_keys, load_frozen, typicality
+from animegan_cli.networks import FAMILIES, frozen_keys, load_frozen, projected, typicality
 
 SNAPSHOT_FORMAT = "animegan-snapshot-1"
 STATE_FORMAT = "animegan-state-1"
@@ -51,19 +52,31 @@ class NetworkShapes:
         return self._family()[1](**self.D)
 
     def fit(self, other: "NetworkShapes") -> bool:
-        """Return whether a run with these may start from networks of the other shapes."""
+        """Return whether a run with these may start from networks of the other shapes.
+
+        Each map of a projected G may have more channels (``networks.narrow``).
+        """
+        widths = ("width", "max_channels") if self.family == "projected" else ()
+        any_G = dict.fromkeys(("styled", "coded", "narrow_width", *widths), 0)
+        any_D = dict.fromkeys(("zoom", "mixed", "codes"), 0)
 
         def needed(shapes: NetworkShapes) -> tuple[str, Mapping[str, int], Mapping[str, float]]:
-            any_G = {**shapes.G, "styled": 0, "coded": 0, "narrow_width": 0}
-            return shapes.family, any_G, {**shapes.D, "zoom": 0, "mixed": 0, "codes": 0}
+            return shapes.family, {**shapes.G, **any_G}, {**shapes.D, **any_D}
 
+        if needed(self) != needed(other):
+            return False
         keeps = all(self.G.get(key, 0) >= other.G.get(key, 0) for key in ("styled", "coded"))
-        return keeps and needed(self) == needed(other)
+        return keeps and (not widths or all(map(operator.ge, _channels(self), _channels(other))))
 
     def _family(self) -> tuple[type[nn.Module], type[nn.Module]]:
         if self.family not in FAMILIES:
             raise SnapshotError(f"unknown network family {self.family!r}; a newer animegan has it")
         return FAMILIES[self.family]
+
+
+def _channels(shapes: NetworkShapes) -> list[int]:
+    G = shapes.G
+    return projected.channels(G["size"], G["width"], G.get("max_channels", projected.MAX_CHANNELS))
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class ComputingSettings(Section):
     fixed_in_a_run: ClassVar[bool] = False
 
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="Arithmetic of training; auto is bf16 where the hardware has it."
+        "auto", description="Arithmetic of training; auto is bf16 where that is sooner done."
     )
     compile: bool | None = Field(
         None,

@@ -1,18 +1,22 @@
 """The shapes of a run's networks, and the weights of a snapshot that it starts from."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import torch
 from torch import nn
 
 from animegan_cli.checkpoints import NetworkShapes, Snapshot, load_snapshot
 from animegan_cli.errors import SettingsError
 from animegan_cli.networks.coding import code_length
+from animegan_cli.networks.narrow import begin_as
 from animegan_cli.networks.projected import MAX_CHANNELS, Discriminator
 from animegan_cli.recipes import RECIPES
 from animegan_cli.reporting import Reporter
 from animegan_cli.schedules import enlarging, narrowing
-from animegan_cli.settings import Settings
+from animegan_cli.settings import Settings, preset
 
 PROJECTED_ONLY = (
     "match",
@@ -139,15 +143,18 @@ def start_from(
 
     The heads of a D that sees the frozen features in another way stay as they are, and the reporter
     is told so. Embeddings of codes, where the snapshot's D has none, stay as they are as well. What
-    its G lacks begins such that its images stay the same, until codes are fitted to the run's
-    images (``codes``).
+    its G lacks, channels too, begins such that its images stay the same, until codes are fitted to
+    the run's images (``codes``).
 
     Raises:
         SnapshotError: if the snapshot cannot be read.
         SettingsError: if its networks are of other shapes.
     """
     start = fitting(path, shapes)
-    G.load_state_dict(start.G.state_dict())
+    with torch.random.fork_rng(devices=[]):
+        as_wide = replace(shapes, G={**shapes.G, **_widths(start.shapes)}).build_G()
+    as_wide.load_state_dict(start.G.state_dict())
+    begin_as(G, as_wide)
     mixed = shapes.D.get("mixed", True)
     if mixed == start.shapes.D.get("mixed", True):
         own, known = D.state_dict(), start.D.state_dict()
@@ -159,14 +166,23 @@ def start_from(
     reporter.note(f"--init: D's heads begin anew; {kept} keeps them")
 
 
+def networks_of(snapshot: Snapshot) -> dict[str, Any]:
+    """Return the settings, with a recipe, that ask for networks of a snapshot's shapes."""
+    shapes, recipe = snapshot.shapes, snapshot.recipe
+    if recipe not in RECIPES:  # such as "imported"
+        recipe = next(name for name in RECIPES if preset(name)["family"] == shapes.family)
+    lengths = {key: shapes.G[key] for key in ("z_dim", "size")}
+    return {"recipe": recipe, **lengths, **_widths(shapes), "d_width": shapes.D["width"]}
+
+
+def _widths(shapes: NetworkShapes) -> dict[str, int]:
+    most = {"max_channels": MAX_CHANNELS} if shapes.family == "projected" else {}
+    return most | {key: shapes.G[key] for key in ("width", "max_channels") if key in shapes.G}
+
+
 def _asked_for_by(snapshot: Snapshot) -> str:
     """Return which flags ask for networks of a snapshot's shapes."""
-    shapes, known = snapshot.shapes, snapshot.recipe in RECIPES
-    most = {"max_channels": MAX_CHANNELS} if shapes.family == "projected" else {}
-    values: dict[str, object] = {**most, **shapes.G, "d_width": shapes.D["width"]}
-    styled = " --g-styled" if values.pop("styled", False) else ""
-    coded = " --paired 1" if values.pop("coded", False) else ""
-    values.pop("narrow_width", None)
-    first = ("recipe", snapshot.recipe) if known else ("family", shapes.family)
-    flags = " ".join(f"--{key.replace('_', '-')} {x}" for key, x in [first, *values.items()])
-    return f"those of {flags}{coded}{styled}; give these too"
+    flags = [f"--{key.replace('_', '-')} {x}" for key, x in networks_of(snapshot).items()]
+    flags += ["--paired 1"] if snapshot.shapes.G.get("coded") else []
+    flags += ["--g-styled"] if snapshot.shapes.G.get("styled") else []
+    return f"those of {' '.join(flags)}; give these too"

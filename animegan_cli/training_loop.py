@@ -93,7 +93,7 @@ def _train(
     with ranks.together():
         run = open_run(settings.run, settings.recipe)
         run.check_same(settings)
-        state = new_state(settings, device, ranks, NullReporter() if run.states() else reporter)
+        state = new_state(settings, device, ranks, reporter, begun=bool(run.states()))
         record_steps(state, settings, reporter)
     with ranks.together(), ranks.one_before_the_others():
         images, held = split_images(open_training_images(settings, reporter), settings, reporter)

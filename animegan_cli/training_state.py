@@ -100,11 +100,17 @@ class TrainingState:
 
 
 def new_state(
-    settings: Settings, device: torch.device, ranks: Ranks = ALONE, reporter: Reporter | None = None
+    settings: Settings,
+    device: torch.device,
+    ranks: Ranks = ALONE,
+    reporter: Reporter | None = None,
+    *,
+    begun: bool = False,
 ) -> TrainingState:
     """Build networks and optimizers for a new run; weights follow from the seed or ``init``.
 
-    The reporter is told what does not go on from ``init``.
+    The reporter is told what does not go on from ``init``. That of a run that has ``begun`` is not
+    read, since a state is loaded next.
 
     Raises:
         SettingsError: if the snapshot to start from has networks of another shape, or a setting
@@ -120,7 +126,7 @@ def new_state(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(settings.seed, "init"))
         G, D = shapes.build()
-    if settings.init is not None:
+    if settings.init is not None and not begun:
         start_from(settings.init, shapes, G, D, reporter or NullReporter())
     elif device.type != "meta":
         load_frozen(D)

@@ -8,7 +8,7 @@ import torch
 from conftest import with_codes
 from torch import Tensor
 
-from animegan_cli.checkpoints import load_snapshot
+from animegan_cli.checkpoints import load_snapshot, save_snapshot
 from animegan_cli.errors import SettingsError
 from animegan_cli.networks import projected
 from animegan_cli.networks.narrow import first_channels
@@ -148,11 +148,49 @@ def test_from_a_snapshot_it_is_all_there_at_once(modern: Make, tmp_path: Path) -
     assert not before["to_half.weight"][:, 2:].any()
     train_step(state, again, reals)
     assert state.G.to_half.weight[:, 2:].all()  # type: ignore[index, union-attr]
+
+
+def test_a_wider_G_begins_as_that_of_a_snapshot(modern: Make, tmp_path: Path) -> None:
+    """It draws the same, then all of it learns; more than those a map has are no hindrance."""
+    snapshot = train(modern(**NARROW, total_kimg=0.02)).snapshot
+    narrow = load_snapshot(snapshot)
+    torch.nn.init.normal_(narrow.G.to_image.weight)  # type: ignore[arg-type, union-attr]
+    known = tmp_path / "narrow.safetensors"
+    save_snapshot(known, narrow.G, narrow.D, narrow.shapes, narrow.recipe, 20)
+    wider = modern(init=known, width=8, max_channels=6, narrow_width=None, narrow_kimg=0.0)
+    state = new_state(wider, CPU)
+    assert state.G_ema is not None
+    z = torch.randn(3, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for half in (True, False):
+            images = state.G_ema(z, half)
+            assert images.std() > 0.01
+            torch.testing.assert_close(images, narrow.G(z, half), rtol=1e-4, atol=1e-5)
+    for name, value in narrow.D.state_dict().items():
+        assert torch.equal(state.D.state_dict()[name], value), name
+    plain, before = narrow.G.state_dict(), state.G.state_dict()
+    before = {name: value.clone() for name, value in before.items()}
+    with_codes(state)
+    state.G_optimizer.param_groups[0]["lr"] = 1e-3
+    for _ in range(3):
+        train_step(state, wider, reals)
+    for name, value in state.G.state_dict().items():
+        mask = belongs(name, value, plain[name])
+        others = value[~mask], before[name][~mask]
+        if len(others[0]) and "weight" in name and "coding" not in name:
+            assert not torch.equal(*others), name
+
+
+def test_no_G_begins_as_a_wider_one(modern: Make, tmp_path: Path) -> None:
+    """Nor as one that is wider in some of its maps, whatever the others have."""
+    wide = train(modern(total_kimg=0.004, run=tmp_path / "wide")).snapshot
     with pytest.raises(SettingsError, match=r"those of .*--max-channels 4 .*--width 4 --d-width 4"):
-        new_state(modern(init=snapshot, max_channels=None), CPU)
+        new_state(modern(**NARROW, init=wide), CPU)
     plain = train(modern(max_channels=None, total_kimg=0.004, run=tmp_path / "plain")).snapshot
     with pytest.raises(SettingsError, match=r"those of .*--max-channels 512 .*--width 4"):
         new_state(modern(init=plain), CPU)
+    with pytest.raises(SettingsError, match=r"those of .*--max-channels 512 .*--width 4"):
+        new_state(modern(init=plain, width=8), CPU)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import Cli, error_line
 
+from animegan_cli.checkpoints import NetworkShapes, save_snapshot
 from animegan_cli.errors import SettingsError
 from animegan_cli.recipes import RECIPES
 from animegan_cli.sections import NetworkSettings, TrainingSettings
@@ -184,8 +185,48 @@ def test_dry_run_refuses_a_snapshot_of_other_networks(cli: Cli, photos: Path) ->
     flags = ("train", "--data", photos, "--init", "pretrained", "--dry-run")
     result = cli(*flags, "--width", 8)
     assert result.returncode == 2
-    assert "its networks are those of --recipe modern" in result.stderr.replace("\n", " ")
+    assert "its networks are those of --recipe modern" in unwrapped(result.stderr)
     assert cli(*flags).returncode == 0
+
+
+def test_a_run_has_the_networks_of_the_snapshot_that_it_starts_from(
+    cli: Cli, photos: Path, tmp_path: Path
+) -> None:
+    """And its recipe, where nothing else is said; a run that goes on reads no snapshot."""
+    networks = {"width": 6, "d_width": 5, "z_dim": 7, "size": 24}
+    shapes = NetworkShapes(
+        "classic", {"size": 24, "width": 6, "z_dim": 7}, {"size": 24, "width": 5}
+    )
+    start = tmp_path / "start.safetensors"
+    save_snapshot(start, *shapes.build(), shapes, "imported", 0)
+    flags = ("train", "--data", photos, "--from", start)
+    shown = cli(*flags, "--dry-run", "--g-lr", 0.5)
+    assert shown.returncode == 0, shown.stderr
+    rows = {row.split()[0]: row.split()[1:] for row in shown.stdout.splitlines() if row.split()}
+    for name, value in {"recipe": "classic", **networks}.items():
+        assert rows[f"--{name.replace('_', '-')}"] == [str(value), "--init"]
+    assert rows["--g-lr"] == ["0.5", "flag"]
+    other = cli(*flags, "--dry-run", "--width", 7)
+    assert other.returncode == 2
+    assert "--recipe classic --z-dim 7 --size 24 --width 6 --d-width 5" in unwrapped(other.stderr)
+    modern = cli(*flags, "--dry-run", "--recipe", "modern")
+    assert modern.returncode == 2
+    assert "--recipe classic --z-dim 7" in unwrapped(modern.stderr)
+    short = ("--batch-size", 4, "--threads", 1, "--device", "cpu", "--run", tmp_path / "run")
+    begun = cli(*flags, *short, "--total-kimg", "0.004")
+    assert begun.returncode == 0, begun.stderr
+    start.unlink()
+    assert cli("train", "--run", tmp_path / "run", "--dry-run").returncode == 0
+    more = cli("train", "--run", tmp_path / "run", "--total-kimg", "0.008")
+    assert more.returncode == 0, more.stderr
+    assert (tmp_path / "run" / "snapshot-000000008.safetensors").is_file()
+    gone = cli(*flags)
+    assert gone.returncode == 2
+    assert f"{start}: no such file" in unwrapped(gone.stderr)
+
+
+def unwrapped(text: str) -> str:
+    return " ".join(text.split())
 
 
 def test_settings_json_is_a_config(tiny: object, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from rich.panel import Panel
 
 from animegan_cli import __version__
 from animegan_cli.cli.console import RichReporter
-from animegan_cli.cli.options import continued_run, with_settings
+from animegan_cli.cli.options import what_goes_on, with_settings
 from animegan_cli.errors import AnimeganError, ElsewhereError, SettingsError
 from animegan_cli.settings import TRAIN_SECTIONS, Settings
 from animegan_cli.sources import Resolved
@@ -74,7 +74,7 @@ def root(
 @with_settings(
     "run",
     *(name for name in TRAIN_SECTIONS if name != "run"),
-    fill=continued_run,
+    fill=what_goes_on,
     short={"init": "--from"},
 )
 def train(

@@ -36,13 +36,13 @@ def show_plan(resolved: Resolved, console: Console) -> None:
     run.check_same(settings)
     listing = list_images(settings.data)
     shapes = network_shapes(settings)
-    if settings.init is not None:
+    states = run.states()
+    if settings.init is not None and not states:
         fitting(settings.init, shapes)
     small = max(shapes.G["width"], shapes.D["width"]) <= SMALL
     G, D = (network.to("meta") for network in shapes.build("cpu" if small else "meta"))
     z = torch.empty(1, settings.z_dim, device="meta")
     macs = [multiply_accumulates(network.eval(), x) for network, x in ((G, z), (D, G(z)))]
-    states = run.states()
     lines = {
         "recipe": f"{settings.recipe}: {RECIPES[settings.recipe].summary}",
         "device": str(choose_device(settings.device)),

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
-from animegan_cli.settings import SECTIONS, Settings
+from animegan_cli.settings import SECTIONS, Settings, preset
 from animegan_cli.sources import Layer, explicit_layers, first_value, flag_name, resolve
 
 _DEFAULTS = Settings()  # of the default recipe
@@ -61,22 +61,43 @@ def with_settings(
     return decorate
 
 
-def continued_run(layers: list[Layer]) -> list[Layer]:
-    """Add the settings of the run that ``--run`` names, if it exists, below what the user said.
+def what_goes_on(layers: list[Layer]) -> list[Layer]:
+    """Add, below what the user said, settings of what a training goes on from.
 
-    A length that the user gives replaces the run's length as a whole.
+    They are all those of the run that ``--run`` names, if it has begun, or recipe and networks of
+    the snapshot that ``--init`` names. A length that the user gives replaces the run's length as a
+    whole.
+
+    Raises:
+        SnapshotError: if that run's settings or that snapshot cannot be read.
     """
     from animegan_cli.run_dir import open_run
 
     path = first_value(layers, "run")
-    if path is None:
-        return layers
-    run = open_run(Path(path).expanduser())
-    stored = run.read_settings() if run.states() else {}
+    run = open_run(Path(path).expanduser()) if path is not None else None
+    if run is None or not run.states():
+        return [*layers, *_networks_of_init(layers)]
+    stored = run.read_settings()
     length = SECTIONS["length"].model_fields
     if any(first_value(layers, field) is not None for field in length):
         stored = {key: value for key, value in stored.items() if key not in length}
     return [*layers, Layer("run", {key: v for key, v in stored.items() if key != "run"})]
+
+
+def _networks_of_init(layers: list[Layer]) -> list[Layer]:
+    given = first_value(layers, "init")
+    if given is None:
+        return []
+    from animegan_cli.checkpoints import load_snapshot
+    from animegan_cli.starting_weights import networks_of
+
+    path = resolve([Layer("flag", {"init": given})]).settings.init
+    assert path is not None
+    snapshot = load_snapshot(path)
+    values = networks_of(snapshot)
+    recipe = first_value(layers, "recipe") or values["recipe"]
+    family = first_value(layers, "family") or preset(recipe).get("family")
+    return [Layer("--init", values)] if family == snapshot.shapes.family else []
 
 
 def _parameter(

@@ -37,11 +37,16 @@ def resolutions(size: int) -> list[int]:
     return sides
 
 
-def channels_at(side: int, size: int, width: int, most: int) -> int:
-    """Return the channels of a feature map: ``width`` at half of the size, doubling downwards."""
-    if side == size:
-        return max(width // 2, 1)
-    return min(width * size // (2 * side), most)
+def channels(size: int, width: int, most: int = MAX_CHANNELS) -> list[int]:
+    """Return the channels of G's maps, smallest map first.
+
+    They are ``width`` at half of the size, twice as many at half of a side, ``most`` at most, and
+    half of ``width`` at the whole size.
+    """
+    return [
+        max(width // 2, 1) if side == size else min(width * size // (2 * side), most)
+        for side in resolutions(size)
+    ]
 
 
 class Generator(nn.Module):
@@ -80,7 +85,7 @@ class Generator(nn.Module):
         self.coding = Coding(size, code_length(z_dim)) if coded else None
         sides = resolutions(size)
         self.first_side = sides[0]
-        widths = [channels_at(side, size, width, max_channels) for side in sides]
+        widths = channels(size, width, max_channels)
         self.first = nn.Linear(z_dim, widths[0] * sides[0] ** 2, bias=False)
         self.first_norm = nn.BatchNorm2d(widths[0])
         self.doublings = nn.ModuleList(
