@@ -55,7 +55,7 @@ def test_a_deviation_that_changes_nothing_is_named(capsys: pytest.CaptureFixture
 
 def test_a_new_run_starts_from_it(cli: Cli, photos: Path) -> None:
     box = load_snapshot(PRETRAINED)
-    settings = Settings(init=Path("pretrained"))
+    settings = Settings(init=Path("pretrained"), width=64, max_channels=256)
     state = new_state(settings, torch.device("cpu"))
     for ours, theirs in ((state.G, box.G), (state.D, box.D), (state.drawer, box.G)):
         for key, value in theirs.state_dict().items():

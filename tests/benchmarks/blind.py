@@ -212,6 +212,13 @@ first 64 seeds where nothing else is said:
 | 52 | 53 | the hour's run with 0.6: the images of round 51 |
 | 52 | 42, 51, 51 | G wider from 40 kimg on, at 226 kimg, an hour, with 1, 0.6 and 0.55 |
 | 52 | 39, 43 | G wider from 78 kimg on, at 94 and 142 kimg, 15 and 30 minutes, with 0.6 |
+| 53 | 59 | real faces of round 1 |
+| 53 | 52 | the hour's run with 0.6: the images of round 51 |
+| 53 | **58**, 58 | the hour's snapshot, wider, an hour more of two cores, with 0.6 and 0.5 |
+| 54 | 60 | real faces of round 1 |
+| 54 | 57, 59 | the first of each kind of round 53: the same images |
+| 54 | **57**, 57, 49 | 48 minutes more: the box from there on, with 0.6, 0.5 and 1 |
+| 54 | 59 | what ``rank --top-k 64`` keeps of 512 of that |
 
 Not counted, since worse by eye: the hour's run with 0.6 and the other half of its noise 0.4 and 0
 times as long: colours bleed, and skin gets flecks.
