@@ -417,19 +417,18 @@ of the setting:
 | 8,189 | 310.0 | 81 | 6.4 | 0.856 | 0.350 | 0.980 | the hour of 284 kimg, wider from there on |
 | 10,838 | 380.0 | **75** | 5.0 | 0.857 | 0.359 | 0.985 | the same run: as many faces whole |
 | - | 400.5 | 77 | 5.0 | 0.868 | 0.366 | 0.982 | the hour's snapshot, wider, an hour of two cores |
-| - | 493.6 | **70** | 4.4 | 0.865 | 0.406 | 0.989 | that one's, 48 minutes: the box, more faces whole |
+| - | 493.6 | **70** | 4.4 | 0.865 | 0.406 | 0.989 | that one's, 48 minutes more: the box |
 
 (Of that hour the 256 channels at 3 pixels that do least were left out: after 2 kimg G's mismatch is
 0.24, and was 0.22. ``g_lr_kimg`` was 128 from there on.) The last two rows are by two processes in
 batches of 64 on a virtual Xeon, in float32, some 34 images a second, with G's rate 4e-4 and then
 2e-4 (``g_lr`` 1.6e-3 and 8e-4 with ``init``; the model card has the commands); G's mismatch is
-0.192 and 0.167 at their ends. What of it made more faces whole is not known, the batch, the rates
-or more time: the same G in batches of 32 had as many as before, and so had a narrow one in batches
-of 64, for 24 kimg. With all channels G moves further for its images: the first of these runs has a
-mismatch of 0.210 at 128 kimg, where the recipe's has 0.244, and D a hinge loss of 0.84 and not
-0.70. How many faces are whole (``blind.py``, rounds 51 and 52) does not follow: what is wrong most
-often at 226 kimg is a smeared right eye. With ``truncation`` 0.8, 0.6, 0.55, 0.5 and 0.4 the
-distance of that is 87, 119, 131, 144 and 177.
+0.192 and 0.167 at their ends. They are nearer, and whole as often as the hour's own within chance
+(rounds 53 and 54: 58 and 59, then 57, where that has 52 and 57). With all channels G moves further
+for its images: the first of these runs has a mismatch of 0.210 at 128 kimg, where the recipe's has
+0.244, and D a hinge loss of 0.84 and not 0.70. How many faces are whole (``blind.py``, rounds 51
+and 52) does not follow: what is wrong most often at 226 kimg is a smeared right eye. With
+``truncation`` 0.8, 0.6, 0.55, 0.5 and 0.4 the distance of that is 87, 119, 131, 144 and 177.
 
 At 92 to 100 kimg of other runs there, D's loss and the mismatch of G, of which no image was kept:
 0.77 and 0.284 the recipe, 0.72 and 0.279 where G's loss weighs places by the softmax of
