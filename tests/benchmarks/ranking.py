@@ -13,6 +13,20 @@ with ``--truncation 0.6``, as ``rank`` draws:
 
 | | precision | density | recall | coverage |
 | --- | --- | --- | --- | --- |
+| at random | 0.832, 0.920 | 1.519, 2.279 | 0.449, 0.120 | 0.753, 0.763 |
+| best by D's logit | 0.838, 0.940 | 1.494, 2.346 | 0.414, 0.129 | 0.712, 0.761 |
+| worst by D's logit | 0.864, 0.934 | 1.521, 2.213 | 0.354, 0.071 | 0.715, 0.669 |
+| best by typicality | 0.952, 0.984 | 2.551, 3.883 | 0.236, 0.040 | 0.843, 0.779 |
+| worst by typicality | 0.714, 0.830 | 0.738, 1.176 | 0.588, 0.192 | 0.444, 0.502 |
+
+By what the run knew of its last batches alone, and not of all faces (``pretrained.py``), the best
+had 0.952, 2.540, 0.238 and 0.860 and the worst 0.716, 0.758, 0.577 and 0.465; with 0.6 0.986,
+3.902, 0.038 and 0.789, and 0.832, 1.216, 0.185 and 0.535.
+
+Of the hour's run, the box before that one:
+
+| | precision | density | recall | coverage |
+| --- | --- | --- | --- | --- |
 | at random | 0.840, 0.936 | 1.510, 2.587 | 0.403, 0.130 | 0.758, 0.799 |
 | best by D's logit | 0.814, 0.922 | 1.508, 2.447 | 0.384, 0.135 | 0.733, 0.794 |
 | worst by D's logit | 0.846, 0.950 | 1.382, 2.569 | 0.352, 0.087 | 0.674, 0.727 |
