@@ -255,8 +255,8 @@ class TrainingSettings(Section):
     seed: int = Field(0, ge=0, lt=2**63, description="All randomness of the run follows from it.")
     init: SnapshotPath | None = Field(
         None,
-        description="Snapshot whose weights a new run starts from (see animegan import), or "
-        "'pretrained' for the faces that animegan brings.",
+        description="Snapshot whose weights, recipe and sizes a new run starts with (see animegan "
+        "import), or 'pretrained' for the faces that animegan brings.",
     )
 
 

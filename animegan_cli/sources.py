@@ -1,4 +1,4 @@
-"""Where settings come from: flag > environment > TOML file > continued run > recipe > default."""
+"""Where settings come from: flag, environment, TOML file, what it goes on from, recipe, default."""
 
 import difflib
 import os

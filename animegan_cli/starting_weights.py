@@ -169,7 +169,7 @@ def start_from(
 def networks_of(snapshot: Snapshot) -> dict[str, Any]:
     """Return the settings, with a recipe, that ask for networks of a snapshot's shapes."""
     shapes, recipe = snapshot.shapes, snapshot.recipe
-    if recipe not in RECIPES:  # such as "imported"
+    if preset(recipe).get("family") != shapes.family:  # such as "imported"
         recipe = next(name for name in RECIPES if preset(name)["family"] == shapes.family)
     lengths = {key: shapes.G[key] for key in ("z_dim", "size")}
     return {"recipe": recipe, **lengths, **_widths(shapes), "d_width": shapes.D["width"]}

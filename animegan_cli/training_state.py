@@ -12,7 +12,7 @@ from torch.optim import SGD, Adam, Optimizer
 from animegan_cli import checkpoints
 from animegan_cli.atypical import Atypicality
 from animegan_cli.checkpoints import NetworkShapes
-from animegan_cli.device import can_compile, choose_precision, derived_seed
+from animegan_cli.device import can_compile, choose_precision, derived_seed, has_bf16
 from animegan_cli.errors import DataError, DivergedError, SettingsError, SnapshotError
 from animegan_cli.matching import Matching
 from animegan_cli.meters import Meters
@@ -231,6 +231,7 @@ def save_state(run: RunDir, state: TrainingState, settings: Settings, data_diges
         "elapsed_sec": state.elapsed_sec,
         "data_digest": data_digest,
         "best": asdict(state.best) if state.best else None,
+        "computed": [state.device.type, str(state.dtype).removeprefix("torch.")],
     }
     path = run.state(state.cur_nimg)
     checkpoints.write_tensors(path, tensors, checkpoints.STATE_FORMAT, about)
@@ -263,6 +264,9 @@ def load_state(run: RunDir, state: TrainingState, data_digest: str, reporter: Re
         state.meters.load(tensors, state.device)
         state.matching.averages.load(tensors, state.device)
         state.atypicality.load(tensors, state.device)
+        if state.device.type == "cpu" and has_bf16():  # where it was timed, once is enough
+            kind, dtype = about.get("computed", ("", ""))
+            state.dtype = getattr(torch, dtype) if kind == "cpu" else state.dtype
         state.cur_nimg = about["cur_nimg"]
         state.elapsed_sec = about["elapsed_sec"]
         state.best = Best(**about["best"]) if about.get("best") else None

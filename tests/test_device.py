@@ -1,11 +1,19 @@
 """Which arithmetic a run uses."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
 
-from animegan_cli import device
+from animegan_cli import device, training_state
+from animegan_cli.reporting import NullReporter
+from animegan_cli.run_dir import RunDir
+from animegan_cli.settings import Settings
+from animegan_cli.training_state import load_state, new_state, save_state
 
 CPU = torch.device("cpu")
+Make = Callable[..., Settings]
 
 
 @pytest.mark.parametrize(("has_it", "sooner"), [(True, True), (True, False), (False, True)])
@@ -34,3 +42,20 @@ def test_bfloat16_is_chosen_where_it_is_sooner_done(
 
 def test_a_convolution_is_timed() -> None:
     assert 0 < device._seconds(torch.float32) < 60
+
+
+@pytest.mark.parametrize(("has_it", "continued"), [(True, "bfloat16"), (False, "float32")])
+def test_a_run_goes_on_in_what_it_began_with(
+    tiny: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_it: bool, continued: str
+) -> None:
+    """However another timing would come out; where the CPU cannot, it goes on as it can."""
+    settings, run = tiny(), RunDir(tmp_path / "run")
+    run.path.mkdir()
+    begun = new_state(settings, CPU)
+    begun.dtype = torch.bfloat16
+    save_state(run, begun, settings, "digest")
+    monkeypatch.setattr(training_state, "has_bf16", lambda: has_it)
+    state = new_state(settings, CPU, begun=True)
+    assert state.dtype is torch.float32
+    load_state(run, state, "digest", NullReporter())
+    assert state.dtype is getattr(torch, continued)

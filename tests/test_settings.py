@@ -225,6 +225,27 @@ def test_a_run_has_the_networks_of_the_snapshot_that_it_starts_from(
     assert f"{start}: no such file" in unwrapped(gone.stderr)
 
 
+def test_a_run_that_was_killed_before_its_first_state_has_its_settings(
+    cli: Cli, photos: Path, tmp_path: Path
+) -> None:
+    """But for what is said now; of another recipe it begins anew."""
+    run = tmp_path / "run"
+    flags = ("--data", photos, "--recipe", "classic", "--size", 16, "--width", 4, "--device", "cpu")
+    begun = cli("train", *flags, "--run", run, "--batch-size", 4, "--total-kimg", "0.004")
+    assert begun.returncode == 0, begun.stderr
+    for state in run.glob("state-*"):
+        state.unlink()
+    shown = cli("train", "--run", run, "--dry-run", "--width", 5)
+    assert shown.returncode == 0, shown.stderr
+    rows = {row.split()[0]: row.split()[1:] for row in shown.stdout.splitlines() if row.split()}
+    assert rows["--recipe"] == ["classic", "run"]
+    assert rows["--size"] == ["16", "run"]
+    assert rows["--width"] == ["5", "flag"]
+    other = cli("train", "--run", run, "--dry-run", "--recipe", "modern", "--data", photos)
+    assert other.returncode == 0, other.stderr
+    assert "run" not in unwrapped(other.stdout.split("\n\n")[0]).split()
+
+
 def unwrapped(text: str) -> str:
     return " ".join(text.split())
 

@@ -64,9 +64,9 @@ def with_settings(
 def what_goes_on(layers: list[Layer]) -> list[Layer]:
     """Add, below what the user said, settings of what a training goes on from.
 
-    They are all those of the run that ``--run`` names, if it has begun, or recipe and networks of
-    the snapshot that ``--init`` names. A length that the user gives replaces the run's length as a
-    whole.
+    They are all those of the run that ``--run`` names, if it was started, or else recipe and sizes
+    of the snapshot that ``--init`` names. A length that the user gives replaces the run's length as
+    a whole; a recipe begins a run of another one anew, while it has no state.
 
     Raises:
         SnapshotError: if that run's settings or that snapshot cannot be read.
@@ -75,9 +75,12 @@ def what_goes_on(layers: list[Layer]) -> list[Layer]:
 
     path = first_value(layers, "run")
     run = open_run(Path(path).expanduser()) if path is not None else None
-    if run is None or not run.states():
+    stored = run.read_settings() if run is not None else {}
+    if run is not None and not run.states():
+        recipe = first_value(layers, "recipe")
+        stored = stored if recipe in (None, stored.get("recipe")) else {}
+    if not stored:
         return [*layers, *_networks_of_init(layers)]
-    stored = run.read_settings()
     length = SECTIONS["length"].model_fields
     if any(first_value(layers, field) is not None for field in length):
         stored = {key: value for key, value in stored.items() if key not in length}

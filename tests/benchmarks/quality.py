@@ -313,7 +313,7 @@ second and its copies are of a forerunner of which nothing but rounding differs:
 | 636 | 48.0 | 200 | 33.6 | 0.758 | 0.080 | 0.803 | **the recipe as it stands** |
 | 1,842 | 100.0 | 93 | 6.2 | 0.855 | 0.273 | 0.978 | **the same run** |
 | 3,644 | 162.0 | 82 | 5.7 | 0.851 | 0.340 | 0.975 | **the same run** |
-| 7,226 | 284.0 | 81 | 6.3 | 0.848 | 0.335 | 0.988 | **the same run: the box now** |
+| 7,226 | 284.0 | 81 | 6.3 | 0.848 | 0.335 | 0.988 | **the same run: the box then** |
 | - | 290.0 | 85 | 7.9 | 0.902 | 0.260 | 0.988 | its copy, ``typical`` 3.5 from 284 kimg on |
 | - | 298.0 | 91 | 9.6 | 0.933 | 0.189 | 0.988 | the same run |
 | - | 50.0 | 170 | 24.5 | 0.823 | 0.086 | 0.864 | another run |
@@ -421,7 +421,7 @@ of the setting:
 
 (Of that hour the 256 channels at 3 pixels that do least were left out: after 2 kimg G's mismatch is
 0.24, and was 0.22. ``g_lr_kimg`` was 128 from there on.) The last two rows are by two processes in
-batches of 64 on a virtual Xeon, in float32, some 34 images a second, with G's rate 4e-4 and then
+batches of 64 on a virtual Xeon, in float32, 32 images a second, with G's rate 4e-4 and then
 2e-4 (``g_lr`` 1.6e-3 and 8e-4 with ``init``; the model card has the commands); G's mismatch is
 0.192 and 0.167 at their ends. They are nearer, and whole as often as the hour's own within chance
 (rounds 53 and 54: 58 and 59, then 57, where that has 52 and 57). With all channels G moves further
