@@ -74,9 +74,10 @@ def test_a_step_moves_G_by_its_weight(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(atypical, "EVERY", 1)
     moved = []
     for weight in (1e-9, 2.0):
-        rate = {"g_optimizer": "sgd", "g_lr": 0.01, "g_lr_kimg": 0.0}
+        rate = {"g_optimizer": "sgd", "g_lr": 1e-6, "g_lr_kimg": 0.0}  # by 0.01 G may saturate
         settings = settings_of(**rate, typical=weight, paired=0.0, g_styled=False)
         state = trained(settings.model_copy(update={"typical": 1e-9}), KNOWN + 2)
+        state.G_optimizer.param_groups[0]["lr"] = 0.01
         weights = list(state.G.parameters())
         before = [x.detach().clone() for x in weights]
         fakes = state.G(noise((4, 8), settings.seed, "G", state.cur_nimg))
