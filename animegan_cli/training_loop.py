@@ -104,7 +104,7 @@ def _train(
             else None
         )
         if run.states():
-            load_state(run, state, images.digest, reporter)
+            load_state(run, state, settings, images.digest, reporter)
         if ranks.first:
             write_start_files(run, settings, images, GRID_IMAGES)
         if ranks.first and not run.states():

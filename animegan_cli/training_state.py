@@ -239,8 +239,12 @@ def save_state(run: RunDir, state: TrainingState, settings: Settings, data_diges
         older.unlink()
 
 
-def load_state(run: RunDir, state: TrainingState, data_digest: str, reporter: Reporter) -> None:
+def load_state(
+    run: RunDir, state: TrainingState, settings: Settings, data_digest: str, reporter: Reporter
+) -> None:
     """Continue from the newest state of the run that can be read.
+
+    On a CPU it goes on in the precision that it had, unless the settings name one.
 
     Raises:
         DataError: if the images are not those that the run was started with.
@@ -264,9 +268,10 @@ def load_state(run: RunDir, state: TrainingState, data_digest: str, reporter: Re
         state.meters.load(tensors, state.device)
         state.matching.averages.load(tensors, state.device)
         state.atypicality.load(tensors, state.device)
-        if state.device.type == "cpu" and has_bf16():  # where it was timed, once is enough
-            kind, dtype = about.get("computed", ("", ""))
-            state.dtype = getattr(torch, dtype) if kind == "cpu" else state.dtype
+        kind, dtype = about.get("computed", ("", ""))
+        timed = settings.precision == "auto" and state.device.type == "cpu" and has_bf16()
+        if timed and kind == "cpu":  # another timing might come out otherwise
+            state.dtype = getattr(torch, dtype)
         state.cur_nimg = about["cur_nimg"]
         state.elapsed_sec = about["elapsed_sec"]
         state.best = Best(**about["best"]) if about.get("best") else None

@@ -44,12 +44,21 @@ def test_a_convolution_is_timed() -> None:
     assert 0 < device._seconds(torch.float32) < 60
 
 
-@pytest.mark.parametrize(("has_it", "continued"), [(True, "bfloat16"), (False, "float32")])
+@pytest.mark.parametrize(
+    ("precision", "has_it", "continued"),
+    [("auto", True, "bfloat16"), ("auto", False, "float32"), ("fp32", True, "float32")],
+)
 def test_a_run_goes_on_in_what_it_began_with(
-    tiny: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_it: bool, continued: str
+    tiny: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    precision: str,
+    has_it: bool,
+    continued: str,
 ) -> None:
-    """However another timing would come out; where the CPU cannot, it goes on as it can."""
-    settings, run = tiny(), RunDir(tmp_path / "run")
+    """However another timing comes out, but as it can, and as it is told to."""
+    monkeypatch.setattr(device, "_bf16_pays", lambda: False)
+    settings, run = tiny(precision=precision), RunDir(tmp_path / "run")
     run.path.mkdir()
     begun = new_state(settings, CPU)
     begun.dtype = torch.bfloat16
@@ -57,5 +66,5 @@ def test_a_run_goes_on_in_what_it_began_with(
     monkeypatch.setattr(training_state, "has_bf16", lambda: has_it)
     state = new_state(settings, CPU, begun=True)
     assert state.dtype is torch.float32
-    load_state(run, state, "digest", NullReporter())
+    load_state(run, state, settings, "digest", NullReporter())
     assert state.dtype is getattr(torch, continued)

@@ -45,6 +45,7 @@ def test_a_snapshot_rebuilds_both_networks(tiny: Make) -> None:
     training_loop.load_state(
         training_loop.RunDir(result.run),
         state,
+        tiny(),
         run_start.open_training_images(tiny(), training_loop.NullReporter()).digest,
         training_loop.NullReporter(),
     )

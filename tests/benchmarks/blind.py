@@ -216,7 +216,7 @@ first 64 seeds where nothing else is said:
 | 53 | 52 | the hour's run with 0.6: the images of round 51 |
 | 53 | **58**, 58 | the hour's snapshot, wider, an hour more of two cores, with 0.6 and 0.5 |
 | 54 | 60 | real faces of round 1 |
-| 54 | 57, 59 | the first of each kind of round 53: the same images |
+| 54 | 57, **59** | the hour's run, and an hour more, with 0.6: the images of round 53 |
 | 54 | **57**, 57, 49 | 48 minutes more: the box from there on, with 0.6, 0.5 and 1 |
 | 54 | 59 | what ``rank --top-k 64`` keeps of 512 of that |
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from animegan_cli.checkpoints import load_snapshot, save_snapshot
 from animegan_cli.device import reuse_freed_memory
 from animegan_cli.networks.blocks import doubled, thirds
-from animegan_cli.networks.projected import Generator, channels
+from animegan_cli.networks.projected import MAX_CHANNELS, Generator, channels
 from animegan_cli.settings import Settings
 
 DRAWS, BATCH, STEPS, RATE = 8192, 128, 3000, 1e-3
@@ -36,8 +36,9 @@ def main() -> None:
     snapshot = load_snapshot(path)
     G, shapes = snapshot.G, snapshot.shapes
     assert isinstance(G, Generator)
+    width, before = shapes.G["width"], shapes.G.get("max_channels", MAX_CHANNELS)
     shapes = replace(shapes, G={**shapes.G, "max_channels": options.most})
-    if channels(G.size, shapes.G["width"], options.most)[1:] != [len(n) for n in later(G)]:
+    if channels(G.size, width, options.most)[1:] != channels(G.size, width, before)[1:]:
         parser.error(f"{options.most}: not the smallest map alone has more channels")
     trimmed, _ = shapes.build()
     assert isinstance(trimmed, Generator)
@@ -52,11 +53,6 @@ def main() -> None:
     reals = {key: x.float() if x.is_floating_point() else x for key, x in snapshot.reals.items()}
     about = (shapes, snapshot.recipe, snapshot.cur_nimg)
     save_snapshot(options.out, trimmed, snapshot.D, *about, reals=reals)
-
-
-def later(G: Generator) -> list[Tensor]:
-    """Return a tensor as long as there are channels, of each map but the first."""
-    return [doubling.norm.weight for doubling in G.doublings]  # type: ignore[union-attr, misc]
 
 
 def first_maps(G: Generator, seed: int, count: int) -> Tensor:
