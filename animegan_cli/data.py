@@ -5,15 +5,16 @@ uint8, named by what they were made from (paths, sizes, modification times, imag
 background), so that a second start decodes nothing and a changed folder decodes anew.
 """
 
+import errno
 import hashlib
 import json
 import os
-import zipfile
+import time
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import platformdirs
@@ -24,31 +25,21 @@ from torch import Tensor
 from animegan_cli.atomic import written_whole
 from animegan_cli.avatars import draw_avatar
 from animegan_cli.decoding import decoders, locator, reason
-from animegan_cli.device import generator
+from animegan_cli.device import generator, sent
 from animegan_cli.errors import DataError
-from animegan_cli.images import SUFFIXES, parse_color, read_image
+from animegan_cli.images import parse_color, read_image
+from animegan_cli.listing import Listing
 from animegan_cli.reporting import NullReporter, Reporter
 from animegan_cli.streams import cores, in_order
 
-BUILT_IN_AVATARS = 4000
 CACHE_VERSION = 2
 PROCESSES_FROM = 500  # files; for fewer, decoding processes take longer to start than they save
 _CHUNK = 64  # files that a process decodes at a time
+_A_DAY = 86_400  # seconds: what is half written for so long, nobody writes any more
+_OF_THE_SYSTEM = frozenset(map(os.strerror, errno.errorcode))  # why files cannot be opened
 
 Color = tuple[int, int, int]
 Decoded = memoryview | str  # pixels, or the reason why there are none
-
-
-@dataclass(frozen=True)
-class Listing:
-    """The image files of a folder or zip, before any is opened."""
-
-    source: str
-    files: list[tuple[str, int, int]]  # name, bytes, modification time (ns) or checksum
-    kind: Literal["folder", "zip", "avatars"]
-
-    def __len__(self) -> int:
-        return len(self.files)
 
 
 @dataclass(frozen=True)
@@ -74,7 +65,7 @@ class ImageSet:
         """Return images ``[N, 3, S, S]`` as uint8 on a device, in the memory order NHWC."""
         chosen = indices if self.rows is None else self.rows[indices]
         images = torch.from_numpy(self.pixels[chosen])
-        return images.to(device, non_blocking=True).permute(0, 3, 1, 2)
+        return sent(images, torch.device(device)).permute(0, 3, 1, 2)
 
     def split(self, share: float, seed: int) -> tuple["ImageSet", "ImageSet"]:
         """Return what is learnt from, and a share that is not; both follow from the seed.
@@ -100,32 +91,6 @@ def normalize(images: Tensor, flips: Tensor | None = None) -> Tensor:
     return images.float().div_(127.5).sub_(1)
 
 
-def list_images(source: Path | None, flag: str = "--data") -> Listing:
-    """Find the image files of a folder (recursively) or zip; ``None`` is the built-in avatars.
-
-    Raises:
-        DataError: if the path does not exist, is no folder or zip, or holds no image.
-    """
-    if source is None:
-        files = [(str(seed), 0, 0) for seed in range(BUILT_IN_AVATARS)]
-        return Listing("built-in avatars", files, "avatars")
-    if source.is_dir():
-        listing = Listing(str(source.resolve()), list(_walk(source)), "folder")
-    elif zipfile.is_zipfile(source):
-        with zipfile.ZipFile(source) as archive:
-            members = [(m.filename, m.file_size, m.CRC) for m in archive.infolist()]
-        files = sorted(member for member in members if _is_image(member[0]))
-        listing = Listing(str(source.resolve()), files, "zip")
-    elif source.exists():
-        raise DataError(f"{flag} {source}: neither a folder nor a zip file")
-    else:
-        raise DataError(f"{flag} {source}: no such folder or zip file")
-    if not listing.files:
-        endings = ", ".join(sorted(SUFFIXES))
-        raise DataError(f"{flag} {source}: no images found; expected files ending in {endings}")
-    return listing
-
-
 def open_images(
     listing: Listing,
     size: int,
@@ -148,17 +113,17 @@ def open_images(
     origin = _hash(listing.source, size, fit, color)
     key = _hash(CACHE_VERSION, listing.source, size, fit, color, listing.files)
     file = folder / f"images-{origin}-{key}.u8"
-    if not file.with_suffix(".json").is_file():
+    meta = _known(file, listing, size)
+    if meta is None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _decode(listing, size, fit, color, strict, file, reporter)
+            meta = _decode(listing, size, fit, color, strict, file, reporter)
         except OSError as error:
             raise DataError(
                 f"cannot write the image cache in {folder}: {error.strerror or error}; "
                 "--cache-dir chooses another folder"
             ) from None
         _forget_older(file, origin)
-    meta: dict[str, Any] = json.loads(file.with_suffix(".json").read_text("utf-8"))
     skipped = [(name, reason) for name, reason in meta["skipped"]]
     if skipped and strict:
         raise _unreadable(*skipped[0])
@@ -166,37 +131,30 @@ def open_images(
     return ImageSet(np.memmap(file, np.uint8, "r", shape=shape), meta["digest"], skipped)
 
 
-def _walk(folder: str | Path, inside: str = "") -> Iterator[tuple[str, int, int]]:
+def _known(file: Path, listing: Listing, size: int) -> dict[str, Any] | None:
+    """Return what is known of images decoded before; None if they have to be decoded (again).
+
+    That is so where a cleaner took one of the two files or left a part, and where an image that
+    could not be opened then can be now, of which its size and time say nothing.
+    """
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError:  # not ours to enter
-        return
-    folders = []
-    for entry in entries:
-        if _is_folder(entry):
-            folders.append(entry)
-        elif _is_image(entry.name):
-            try:
-                stat = entry.stat()
-            except OSError:  # a dangling link: listed, and named when it cannot be read
-                yield inside + entry.name, 0, 0
-            else:
-                yield inside + entry.name, stat.st_size, stat.st_mtime_ns
-    for entry in folders:
-        yield from _walk(entry.path, f"{inside}{entry.name}/")
+        meta: dict[str, Any] = json.loads(file.with_suffix(".json").read_text("utf-8"))
+        whole = file.stat().st_size == meta["count"] * size * size * 3
+        if not whole or any(_opens(listing, *entry) for entry in meta["skipped"]):
+            return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return meta
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link in a circle
+def _opens(listing: Listing, name: str, why: str) -> bool:
+    """Return whether a file can be opened by now, if that was what kept it from being read."""
+    if listing.kind != "folder" or why not in _OF_THE_SYSTEM:
         return False
-
-
-def _is_image(path: str) -> bool:
-    *folders, name = path.split("/")
-    hidden = name.startswith(".") or "__MACOSX" in folders
-    return os.path.splitext(name)[1].lower() in SUFFIXES and not hidden  # noqa: PTH122
+    try:
+        return bool(Path(listing.source, name).read_bytes())
+    except OSError:
+        return False
 
 
 def _decode(
@@ -207,7 +165,7 @@ def _decode(
     strict: bool,
     file: Path,
     reporter: Reporter,
-) -> None:
+) -> dict[str, Any]:
     row_bytes = size * size * 3
     many = len(listing) >= PROCESSES_FROM
     count, skipped, digest = 0, [], hashlib.sha256()
@@ -245,6 +203,7 @@ def _decode(
     with written_whole(file.with_suffix(".json")) as temporary:
         meta = {"count": count, "digest": digest.hexdigest()[:32], "skipped": skipped}
         temporary.write_text(json.dumps(meta), "utf-8")
+    return meta
 
 
 def _by_processes(
@@ -294,13 +253,15 @@ def _unreadable(name: str, reason: str) -> DataError:
 
 
 def _forget_older(file: Path, origin: str) -> None:
-    """Delete what was decoded from the same source before it changed."""
-    for other in file.parent.glob(f"images-{origin}-*"):
-        if other.stem != file.stem:
-            try:
+    """Delete what was decoded from the same source before it changed, and what was never finished.
+
+    What another process may still be writing or reading stays.
+    """
+    older = [x for x in file.parent.glob(f"images-{origin}-*") if x.stem != file.stem]
+    for other in [*older, *file.parent.glob(".images-*.tmp")]:
+        with suppress(OSError):
+            if other in older or time.time() - other.stat().st_mtime > _A_DAY:
                 other.unlink()
-            except OSError:  # in use by another process (Windows)
-                continue
 
 
 def _hash(*parts: object) -> str:

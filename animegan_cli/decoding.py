@@ -124,7 +124,7 @@ def _started() -> Iterator["subprocess.Popen[str]"]:
     package = str(Path(__file__).parents[1])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
     process = subprocess.Popen(
-        [sys.executable, "-m", "animegan_cli.decoding"],
+        [sys.executable, "-P", "-m", "animegan_cli.decoding"],  # -P: no modules of where one is
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         encoding="ascii",

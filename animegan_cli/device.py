@@ -17,10 +17,14 @@ from animegan_cli.errors import SettingsError
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
-def choose_device(name: str = "auto", local_rank: int = 0) -> torch.device:
+def choose_device(name: str = "auto", index: int | None = None) -> torch.device:
     """Return the device that a setting names; ``auto`` prefers cuda, then mps, then cpu.
 
     Where several processes of one machine train together, ``cuda`` is another one for each.
+
+    Args:
+        name: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        index: which CUDA device ``cuda`` is; torch's current one if None.
 
     Raises:
         SettingsError: if the named device is not there.
@@ -28,18 +32,26 @@ def choose_device(name: str = "auto", local_rank: int = 0) -> torch.device:
     if name == "auto":
         other = "mps" if torch.backends.mps.is_available() else "cpu"
         name = "cuda" if torch.cuda.is_available() else other
-    device = torch.device(f"cuda:{local_rank}" if name == "cuda" and local_rank else name)
+    device = torch.device(name if name != "cuda" or index is None else f"cuda:{index}")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         found = torch.cuda.device_count()
         raise SettingsError(
             f"--device {device}: torch finds {found} CUDA devices; use --device cpu, or as many "
             "processes as there are devices"
-            if local_rank
+            if index
             else f"--device {name}: torch finds {found} CUDA devices; use --device cpu"
         )
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise SettingsError("--device mps: torch finds no Apple GPU; use --device cpu")
     return device
+
+
+def sent(x: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return a CPU tensor on a device, to CUDA without waiting for it.
+
+    MPS then reads what it comes from too late, when that may be something else (pytorch#189690).
+    """
+    return x.to(device, non_blocking=device.type == "cuda")
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from animegan_cli.data import ImageSet, normalize
+from animegan_cli.device import sent
 from animegan_cli.order import Order
 from animegan_cli.parallel import ALONE, Ranks
 
@@ -52,11 +53,11 @@ class Feed:
         """Return the real images after ``cur_nimg``: ``[batch_size / ranks, 3, S, S]``."""
         indices, flips = self._place(cur_nimg, batch_size)
         if self._resident is not None:
-            batch = self._resident[torch.from_numpy(indices).to(self.device, non_blocking=True)]
+            batch = self._resident[sent(torch.from_numpy(indices), self.device)]
             batch = batch.permute(0, 3, 1, 2)
         else:
-            batch = self._read(cur_nimg, batch_size, indices).to(self.device, non_blocking=True)
-        return normalize(batch, torch.from_numpy(flips).to(self.device, non_blocking=True))
+            batch = sent(self._read(cur_nimg, batch_size, indices), self.device)
+        return normalize(batch, sent(torch.from_numpy(flips), self.device))
 
     def _place(self, cur_nimg: int, batch_size: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         share = batch_size // self.ranks.count

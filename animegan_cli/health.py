@@ -80,9 +80,11 @@ def diagnose(stats: Mapping[str, Any], settings: Settings) -> str:
         )
     if real is not None and fake is not None:
         if fake > real + 0.05:
-            return (
-                f"D takes fakes for real (D(x) {real:.2f}, D(G(z)) {fake:.2f}): "
+            swapped = settings.objective == "bce" and settings.real_label <= settings.fake_label
+            return f"D takes fakes for real (D(x) {real:.2f}, D(G(z)) {fake:.2f}): " + (
                 "--real-label must be above --fake-label"
+                if swapped
+                else f"try a new run with --d-lr {d_lr * 4:.1g}"
             )
         if fake < 0.01 and stats.get("loss_G", 0.0) > 5:
             return (

@@ -72,6 +72,10 @@ def check_holdout(settings: Settings) -> None:
     """
     if settings.evaluate_every is None and settings.holdout_data is not None:
         raise SettingsError("--holdout-data is used by --evaluate-every; give both")
+    if settings.holdout and settings.holdout_data is not None:
+        raise SettingsError(
+            "--holdout and --holdout-data: both are images to score against; leave one out"
+        )
     if settings.evaluate_every and not settings.holdout and settings.holdout_data is None:
         raise SettingsError(
             "--evaluate-every needs images that are not learnt from: "
@@ -86,6 +90,11 @@ def split_images(
     held = None
     if settings.holdout:
         images, held = images.split(settings.holdout, settings.seed)
+        if not settings.evaluate_every:
+            reporter.note(
+                f"--holdout: {len(held):,} images are not learnt from, and wait for an "
+                "--evaluate-every"
+            )
     if settings.holdout_data is not None:
         held = open_folder(
             settings.holdout_data, "--holdout-data", settings.size, settings, reporter

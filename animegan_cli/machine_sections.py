@@ -3,16 +3,17 @@
 None of them changes what a run learns, but for rounding; those that do are in ``sections``.
 """
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from animegan_cli.sections import Section, UserPath
+from animegan_cli.fields import UserPath
+from animegan_cli.sections import Section
 
 
 def _device(name: str) -> str:
-    kind, _, index = name.partition(":")
-    if kind not in ("auto", "cpu", "cuda", "mps") or (index and not index.isdecimal()):
+    if not re.fullmatch(r"auto|(cpu|mps)(:0)?|cuda(:(0|[1-9][0-9]?))?", name):
         raise ValueError("use auto, cpu, cuda, cuda:N or mps")
     return name
 

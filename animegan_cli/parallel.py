@@ -37,6 +37,11 @@ class Ranks:
         """Whether this process is the one that writes and reports."""
         return self.rank == 0
 
+    @property
+    def own_device(self) -> int | None:
+        """Which of its machine's devices this process takes; None where it is alone."""
+        return self.local_rank if self.count > 1 else None
+
     def part(self, whole: Tensor) -> Tensor:
         """Return this process's rows of a batch ``[N, ...]``: ``[N / count, ...]``."""
         return whole if self.count == 1 else whole.chunk(self.count)[self.rank]
@@ -138,12 +143,13 @@ def launched() -> Ranks:
 @contextmanager
 def joined(device: torch.device) -> Iterator[Ranks]:
     """Join the processes that ``torchrun`` started, over nccl on CUDA and gloo elsewhere."""
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)  # on the current one graphs are recorded, too
     place = launched()
     if place.count == 1:
         yield place
         return
     if device.type == "cuda":
-        torch.cuda.set_device(device)
         dist.init_process_group("nccl", device_id=device)
     else:
         dist.init_process_group("gloo")

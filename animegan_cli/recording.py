@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from animegan_cli.device import sent
 from animegan_cli.meters import Meters
 from animegan_cli.reporting import NullReporter, Reporter
 
@@ -56,7 +57,7 @@ class Recorder:
     def tensor(self, make: Callable[[], Tensor], device: torch.device) -> Tensor:
         """Return what ``make`` gives, on a device; replays call it again for what they need."""
         if self._open is None:
-            return make().to(device, non_blocking=True)
+            return sent(make(), device)
         return self._open.input(make, device)
 
     def number(self, make: Callable[[], float], device: torch.device) -> float | Tensor:
@@ -147,7 +148,8 @@ class _Recording:
         with (
             _recordable(optimizers),
             meters.apart() as self.measures,
-            torch.cuda.graph(self.graph),
+            # Meanwhile another thread may pin memory for the next batch, which "global" forbids.
+            torch.cuda.graph(self.graph, capture_error_mode="thread_local"),
         ):
             step(self.reals)
 

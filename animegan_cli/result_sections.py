@@ -1,16 +1,24 @@
 """The fields of scoring, drawing and ranking, in sections such as those of training."""
 
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from animegan_cli.sections import Section, SnapshotPath, UserPath
+from animegan_cli.fields import SnapshotPath, UserPath
+from animegan_cli.sections import Section
 from animegan_cli.seeds import parse_seeds
 
 
 def _seeds(text: str) -> str:
     parse_seeds(text)
     return text
+
+
+def _png(path: Path) -> Path:
+    if path.suffix.lower() != ".png":
+        raise ValueError("the picture is a PNG file: let its name end in .png")
+    return path
 
 
 class ScoringSettings(Section):
@@ -79,7 +87,7 @@ class PictureSettings(Section):
     out: UserPath | None = Field(
         None, description="Folder for the images themselves, each PNG named by its seed."
     )
-    grid: UserPath | None = Field(
+    grid: Annotated[UserPath, AfterValidator(_png)] | None = Field(
         None, description="Picture of all images (sample.png or result.png if not given)."
     )
 

@@ -1,6 +1,9 @@
 """Names and paths inside a run folder; knows files, not tensors."""
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +12,14 @@ from animegan_cli.errors import SettingsError, SnapshotError
 from animegan_cli.pretrained import PRETRAINED
 from animegan_cli.settings import Settings, fixed_fields, train_fields
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 RUNS = Path("runs")
 BEST = "best.safetensors"
+_WRITTEN = ("settings.json", "stats.jsonl", "state-*.safetensors")  # by training alone
 
 
 class RunDir:
@@ -29,6 +38,11 @@ class RunDir:
     def grid(self, cur_nimg: int) -> Path:
         """Return the path of the fixed-noise grid at a number of images seen."""
         return self.samples / f"fakes-{cur_nimg:09d}.png"
+
+    def grids(self) -> dict[int, Path]:
+        """Return all such grids by images seen, fewest first; no copies by other names."""
+        found = {path.stem[6:]: path for path in sorted(self.samples.glob("fakes-*.png"))}
+        return {int(images): path for images, path in found.items() if images.isdecimal()}
 
     def snapshot(self, cur_nimg: int) -> Path:
         """Return the path of the snapshot at a number of images seen."""
@@ -77,7 +91,8 @@ class RunDir:
     def check_same(self, settings: Settings) -> None:
         """Refuse to continue the run with settings that would make it another run.
 
-        The place of the images may change, not their content: that is checked by their digest.
+        The place of the images may change, not their content: that is checked by their digest. So
+        may that of the snapshot which it began from, whose weights it has.
 
         Raises:
             SettingsError: with every field that differs, then and now.
@@ -92,6 +107,7 @@ class RunDir:
             f"{field} (run: {then[field]}, now: {now[field]})"
             for field in fixed_fields()
             if field != "data" and then[field] != now[field]
+            if field != "init" or (then[field] is None) != (now[field] is None)
         ]
         if differing:
             raise SettingsError(
@@ -108,8 +124,8 @@ def newest_run(runs: Path = RUNS) -> RunDir:
     """
     found = [path.parent for path in runs.glob("*/settings.json")]
     if not found:
-        raise SnapshotError(f"no run in {runs.absolute()}; train one, or name one with --run")
-    return RunDir(max(found, key=_last_written))
+        raise SnapshotError(f"no run in {runs.absolute()}; train one, or name its folder")
+    return RunDir(max(found, key=_last_trained))
 
 
 def next_free_run(recipe: str, runs: Path = RUNS) -> RunDir:
@@ -135,6 +151,61 @@ def open_run(path: Path | None, recipe: str = "modern") -> RunDir:
     return RunDir(path)
 
 
+@contextmanager
+def claimed(run: RunDir, new: bool = False) -> Iterator[RunDir]:
+    """Make the folder of a run, and let no other process train in it meanwhile.
+
+    A folder in which nothing was written is removed again.
+
+    Args:
+        run: which.
+        new: take the next free one, where another process was sooner to make that folder.
+
+    Raises:
+        SnapshotError: if its folder cannot be made, or if another process trains in it.
+    """
+    try:
+        run.path.mkdir(parents=True, exist_ok=not new)
+    except FileExistsError as error:
+        if not new or not run.path.is_dir():
+            raise SnapshotError(f"--run {run.path}: {error.strerror}") from None
+        runs, recipe = run.path.parent, run.path.name[4:]
+        with claimed(next_free_run(recipe, runs), new) as next_one:
+            yield next_one
+        return
+    except OSError as error:
+        raise SnapshotError(f"--run {run.path}: {error.strerror}") from None
+    with _held(run.path):
+        try:
+            yield run
+        finally:
+            with suppress(OSError):  # not empty
+                run.path.rmdir()
+                if new:
+                    run.path.parent.rmdir()
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Hold a lock on a folder, where the system and the file system have such locks."""
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise SnapshotError(
+                    f"--run {folder}: another process trains in it; stop that one first, or choose "
+                    "another --run"
+                ) from None
+        yield
+    finally:
+        os.close(handle)
+
+
 def find_snapshot(run: Path | None, runs: Path = RUNS) -> Path:
     """Return the best snapshot of a run, else its newest; of the newest run if None.
 
@@ -150,7 +221,8 @@ def find_snapshot(run: Path | None, runs: Path = RUNS) -> Path:
         if found is None:
             raise SnapshotError(f"--run {run}: no snapshot in it yet; --snapshot names a file")
         return found
-    newest = max(runs.glob("*/snapshot-*.safetensors"), key=_modified, default=None)
+    kept = [*runs.glob("*/snapshot-*.safetensors"), *runs.glob(f"*/{BEST}")]
+    newest = max(kept, key=_modified, default=None)
     found = RunDir(newest.parent).to_draw_with() if newest is not None else None
     if found is None and run is not None:
         raise SnapshotError(
@@ -163,5 +235,11 @@ def _modified(path: Path) -> float:
     return path.stat().st_mtime
 
 
-def _last_written(run: Path) -> float:
-    return max(map(_modified, run.iterdir()))
+def _last_trained(run: Path) -> float:
+    """Return when training last wrote into a run: not when a report or picture was put there."""
+    times = [0.0]
+    for pattern in _WRITTEN:
+        for path in run.glob(pattern):
+            with suppress(OSError):  # an old state, deleted meanwhile
+                times.append(_modified(path))
+    return max(times)

@@ -89,8 +89,8 @@ class NullLog:
 
 
 def _forget_beyond(run: RunDir, cur_nimg: int) -> None:
-    for grid in run.samples.glob("fakes-*.png"):
-        if int(grid.stem.removeprefix("fakes-")) > cur_nimg:
+    for images, grid in run.grids().items():
+        if images > cur_nimg:
             grid.unlink()
     if not run.stats.is_file():
         return

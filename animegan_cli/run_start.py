@@ -1,13 +1,37 @@
 """What a run opens and writes before its first step."""
 
-from animegan_cli.data import ImageSet, list_images, open_images
-from animegan_cli.errors import SnapshotError
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from animegan_cli.data import ImageSet, open_images
+from animegan_cli.listing import list_images
 from animegan_cli.order import Order
+from animegan_cli.parallel import Ranks
 from animegan_cli.pictures import save_png
 from animegan_cli.reporting import Reporter
-from animegan_cli.run_dir import RunDir
+from animegan_cli.run_dir import RUNS, RunDir, claimed, open_run
 from animegan_cli.sampling import grid_of
 from animegan_cli.settings import Settings
+
+
+@contextmanager
+def run_of(settings: Settings, ranks: Ranks) -> Iterator[RunDir]:
+    """Yield the run of a training, for all of its processes; it is theirs alone until it ends.
+
+    Raises:
+        SnapshotError: if it cannot be made, or if another training holds it.
+        SettingsError: if it was begun with other settings.
+    """
+    with ExitStack() as stack:
+        with ranks.together():
+            run = open_run(settings.run, settings.recipe)
+            run.check_same(settings)
+            if ranks.first:
+                run = stack.enter_context(claimed(run, new=settings.run is None))
+        if settings.run is None:
+            (number,) = ranks.agree(int(run.path.name[:3]) if ranks.first else 0)
+            run = RunDir(RUNS / f"{number:03d}-{settings.recipe}")
+        yield run
 
 
 def open_training_images(settings: Settings, reporter: Reporter) -> ImageSet:
@@ -42,19 +66,16 @@ def open_training_images(settings: Settings, reporter: Reporter) -> ImageSet:
 def write_start_files(run: RunDir, settings: Settings, images: ImageSet, shown: int) -> None:
     """Write what a run holds before its first step: settings, skipped files, real images.
 
-    Raises:
-        SnapshotError: if its folder cannot be made.
+    Those of a start that came to no state make room, since its images may have been others.
     """
-    try:
-        run.path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SnapshotError(f"--run {run.path}: {error.strerror}") from None
-    for leftover in run.path.glob(".*.tmp"):
+    for leftover in [*run.path.glob(".*.tmp"), *run.samples.glob(".*.tmp")]:
         leftover.unlink()
     run.write_settings(settings)
-    if images.skipped:
-        lines = [f"{name}\t{reason}\n" for name, reason in images.skipped]
-        run.skipped.write_text("".join(lines), "utf-8")
-    if not run.reals.is_file():
+    lines = [f"{name}\t{reason}\n" for name, reason in images.skipped]
+    if lines:
+        run.skipped.write_text("".join(lines), "utf-8", "backslashreplace")
+    else:
+        run.skipped.unlink(missing_ok=True)
+    if not run.reals.is_file() or not run.states():
         indices, _ = Order(len(images), settings.seed).at(0, min(shown, len(images)))
         save_png(grid_of(images.batch(indices)), run.reals)

@@ -82,7 +82,7 @@ def choose_seeds(text: str | None, count: int) -> Iterable[int]:
 
 def count_seeds(text: str | None, count: int) -> int:
     """Return how many seeds ``choose_seeds`` gives."""
-    return count if text is None else sum(map(len, parse_seeds(text)))
+    return count if text is None else sum(x.stop - x.start for x in parse_seeds(text))
 
 
 def latents(seeds: Sequence[int], z_dim: int, mean: float = 0.0, std: float = 1.0) -> Tensor:

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from animegan_cli.checkpoints import Snapshot
-from animegan_cli.data import ImageSet, list_images, open_images
+from animegan_cli.data import ImageSet, open_images
 from animegan_cli.device import derived_seed
 from animegan_cli.errors import SettingsError
+from animegan_cli.listing import list_images
 from animegan_cli.metrics import FeatureNetwork, Report, evaluate, load_feature_network, shuffled
 from animegan_cli.reporting import Reporter
 from animegan_cli.sampling import draw, truncate

@@ -6,37 +6,11 @@ the environment variable, the key in a TOML file and the key in a run's ``settin
 from it.
 """
 
-from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from animegan_cli.pretrained import NAME, PRETRAINED
-
-WIDTHS = {"tiny": 16, "small": 32, "base": 64, "large": 128}
-IMAGE_SIZES = (16, 24, 32, 48, 64, 96, 128, 192, 256)
-
-
-def _image_size(size: int) -> int:
-    if size not in IMAGE_SIZES:
-        raise ValueError(f"use one of {', '.join(map(str, IMAGE_SIZES))}")
-    return size
-
-
-def _width(value: object) -> object:
-    if isinstance(value, str) and not value.strip().isdecimal():
-        if value not in WIDTHS:
-            raise ValueError(f"use a number, or {', '.join(WIDTHS)}")
-        return WIDTHS[value]
-    return value
-
-
-def _snapshot(path: Path) -> Path:
-    return PRETRAINED if path == Path(NAME) else path
-
-
-UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
-SnapshotPath = Annotated[UserPath, AfterValidator(_snapshot)]
+from animegan_cli.fields import ImageSize, MaybeWidth, SnapshotPath, UserPath, Width
 
 
 class Section(BaseModel):
@@ -68,7 +42,7 @@ class ImageSettings(Section):
 
     title: ClassVar[str] = "Images"
 
-    size: Annotated[int, AfterValidator(_image_size)] = Field(
+    size: ImageSize = Field(
         96, description="Width and height of the images in pixels, 3 * 2^k or 2^k, 16 to 256."
     )
     fit: Literal["crop", "pad"] = Field(
@@ -88,7 +62,7 @@ class NetworkSettings(Section):
         "classic", description="Networks: the 2019 DCGAN, or a projected discriminator."
     )
     z_dim: int = Field(100, ge=1, le=4096, description="Length of the noise vector z.")
-    width: Annotated[int, BeforeValidator(_width)] = Field(
+    width: Width = Field(
         64,
         ge=1,
         le=1024,
@@ -101,7 +75,7 @@ class NetworkSettings(Section):
     max_channels: int | None = Field(
         None, ge=1, le=4096, description="Most channels of any map of a projected G (512)."
     )
-    narrow_width: Annotated[int | None, BeforeValidator(_width)] = Field(
+    narrow_width: MaybeWidth = Field(
         None, ge=1, le=1024, description="Width of G, below --width, for --narrow-kimg at first."
     )
     g_styled: bool = Field(

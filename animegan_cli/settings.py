@@ -85,7 +85,7 @@ class Settings(
 def preset(recipe: object = None) -> dict[str, Any]:
     """Return the values of a recipe, of the default one if None, of none if it does not exist."""
     name = TrainingSettings.model_fields["recipe"].default if recipe is None else recipe
-    return dict(RECIPES[name].values) if name in RECIPES else {}
+    return dict(RECIPES[name].values) if isinstance(name, str) and name in RECIPES else {}
 
 
 def section_of(field: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 import torch
 from torch import Tensor
@@ -31,9 +32,9 @@ from animegan_cli.keep_best import Judge, check_holdout, split_images
 from animegan_cli.order import Order
 from animegan_cli.parallel import Ranks, joined, launched
 from animegan_cli.reporting import Advance, NullReporter, Reporter
-from animegan_cli.run_dir import RunDir, open_run
+from animegan_cli.run_dir import RunDir
 from animegan_cli.run_log import NullLog, RunLog
-from animegan_cli.run_start import open_training_images, write_start_files
+from animegan_cli.run_start import open_training_images, run_of, write_start_files
 from animegan_cli.sampling import in_passes, to_bytes
 from animegan_cli.schedules import stage, steps
 from animegan_cli.settings import Settings
@@ -76,31 +77,34 @@ def train(settings: Settings, reporter: Reporter | None = None) -> TrainResult:
         ElsewhereError: if that happened in another process of the run.
     """
     check_holdout(settings)
-    device = choose_device(settings.device, launched().local_rank)
+    device = choose_device(settings.device, launched().own_device)
     set_threads(settings.threads)
     reuse_freed_memory()
     use_tensor_cores(device)
-    with joined(device) as ranks, repeatable(settings.deterministic):
-        return _train(
-            settings, device, ranks, (reporter if ranks.first else None) or NullReporter()
-        )
+    with (
+        joined(device) as ranks,
+        repeatable(settings.deterministic),
+        run_of(settings, ranks) as run,
+    ):
+        shown = (reporter if ranks.first else None) or NullReporter()
+        return _train(settings, run, device, ranks, shown)
 
 
 def _train(
-    settings: Settings, device: torch.device, ranks: Ranks, reporter: Reporter
+    settings: Settings, run: RunDir, device: torch.device, ranks: Ranks, reporter: Reporter
 ) -> TrainResult:
-    # Open the run and its images.
+    # Open the run's networks and images.
     with ranks.together():
-        run = open_run(settings.run, settings.recipe)
-        run.check_same(settings)
         state = new_state(settings, device, ranks, reporter, begun=bool(run.states()))
         record_steps(state, settings, reporter)
+    (plain,) = ranks.agree(int(state.dtype is torch.float32))  # each has timed it by itself
+    state.dtype = torch.float32 if plain else state.dtype
     with ranks.together(), ranks.one_before_the_others():
         images, held = split_images(open_training_images(settings, reporter), settings, reporter)
     with ranks.together():
         judge = (
             Judge(held, run, settings, device, reporter)
-            if held and settings.evaluate_every
+            if held is not None and settings.evaluate_every
             else None
         )
         if run.states():
@@ -201,18 +205,18 @@ class _Loop:
                     self.tick()
                 if self.crossed(self.sample_kimg):
                     self.log.grid(self.fixed_grid(), state.cur_nimg)
-                if self.crossed(settings.snapshot_kimg):
+                if kept := self.crossed(settings.snapshot_kimg):
                     save_snapshot(self.run, state, settings)
-                if settings.evaluate_every and (
-                    self.crossed(settings.evaluate_every) or self.over()
-                ):
+                every = settings.evaluate_every
+                if scored := bool(every) and (self.crossed(every or 1) or self.over()):
                     self.evaluate()
 
-                # Save the state.
-                if due_now or self.over() or signum:
+                # Save the state, always where there is something to draw with.
+                if due_now or self.over() or signum or kept or scored:
                     save_state(self.run, state, settings, self.images.digest)
                     self.saved_sec = state.elapsed_sec
                 if signum and not self.over():
+                    save_snapshot(self.run, state, settings)
                     raise self.interrupted(signum)
 
     def stage(self) -> Settings:
@@ -232,9 +236,10 @@ class _Loop:
         """Return the error that ends a process which was asked to stop; the first one says why."""
         if not self.state.ranks.first:
             return ElsewhereError(0, 128 + signum)
+        run = quote(str(self.run.path))
         return Interrupted(
             f"stopped after {self.state.cur_nimg:,} images, state saved; "
-            f"continue with: animegan train --run {self.run.path}",
+            f"continue with: animegan train --run {run}, draw with: animegan sample --run {run}",
             signum,
         )
 

@@ -164,17 +164,17 @@ def compile_networks(state: TrainingState, wanted: bool | None, reporter: Report
         network.compile()
 
 
-def record_steps(state: TrainingState, settings: Settings, reporter: Reporter) -> None:
-    """Let steps be recorded as CUDA graphs; by default on CUDA.
+def records_steps(settings: Settings, device: torch.device, processes: int) -> bool:
+    """Return whether steps are recorded as CUDA graphs; by default on CUDA.
 
     Raises:
         SettingsError: if that is asked for and cannot be.
     """
     hindrance = (
-        f"needs CUDA, and this run trains on {state.device}"
-        if state.device.type != "cuda"
+        f"needs CUDA, and this run trains on {device}"
+        if device.type != "cuda"
         else "works in one process alone"
-        if state.ranks.count > 1
+        if processes > 1
         else "does not go with --micro-batch"
         if settings.micro_batch
         else "does not go with SGD for G and --g-lr-kimg"
@@ -183,7 +183,16 @@ def record_steps(state: TrainingState, settings: Settings, reporter: Reporter) -
     )
     if settings.cuda_graph and hindrance:
         raise SettingsError(f"--cuda-graph {hindrance}; leave it out")
-    if settings.cuda_graph is not False and not hindrance:
+    return settings.cuda_graph is not False and not hindrance
+
+
+def record_steps(state: TrainingState, settings: Settings, reporter: Reporter) -> None:
+    """Let steps be recorded as CUDA graphs if they are to be.
+
+    Raises:
+        SettingsError: if that is asked for and cannot be.
+    """
+    if records_steps(settings, state.device, state.ranks.count):
         state.recorder = Recorder(True, reporter)
 
 
@@ -235,8 +244,10 @@ def save_state(run: RunDir, state: TrainingState, settings: Settings, data_diges
     }
     path = run.state(state.cur_nimg)
     checkpoints.write_tensors(path, tensors, checkpoints.STATE_FORMAT, about)
-    for older in [other for other in run.states() if other != path][: -(KEPT_STATES - 1)]:
-        older.unlink()
+    older = [other for other in run.states() if other < path]
+    damaged = [other for other in run.states() if other > path]  # else it would have gone on there
+    for other in [*older[: -(KEPT_STATES - 1)], *damaged]:
+        other.unlink()
 
 
 def load_state(

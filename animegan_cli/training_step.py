@@ -61,6 +61,11 @@ def train_step(state: TrainingState, settings: Settings, reals: Callable[[], Ten
         if train_G and not projected:
             generator_step(state, settings)
 
+    narrow = narrowing(state.cur_nimg, settings)
+    if not narrow and narrowing(state.cur_nimg - settings.batch_size, settings):
+        # Adam has seen nothing but zeros of the channels that begin to learn: by what it knows of
+        # them, their first steps would be ten times as long.
+        state.G_optimizer.state.clear()
     typical = typifying(state.cur_nimg, settings)
     if typical:
         state.atypicality.follow(state.matching, iteration)
@@ -71,7 +76,7 @@ def train_step(state: TrainingState, settings: Settings, reals: Callable[[], Ten
                 enlarging(state.cur_nimg, settings),
                 settings.batch_size,
                 typical,
-                narrowing(state.cur_nimg, settings),
+                narrow,
                 train_D,
                 train_G,
             ),
@@ -93,6 +98,7 @@ def discriminator_step(state: TrainingState, settings: Settings, reals: Tensor) 
     backward passes, so that only one graph is alive at a time.
     """
     state.D_optimizer.zero_grad()
+    state.D.requires_grad_(True)
 
     # Real images towards the real label.
     real_logits = state.D(reals)

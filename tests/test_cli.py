@@ -11,6 +11,7 @@ from rich.console import Console
 
 from animegan_cli import __version__
 from animegan_cli.cli.console import RichReporter
+from animegan_cli.sampling import count_seeds
 
 
 def test_version_and_help(process: Cli) -> None:
@@ -97,3 +98,74 @@ def test_an_interrupt_before_training_is_one_line(
     monkeypatch.setattr(app, "app", lambda **_: 1 / 0)
     with pytest.raises(ZeroDivisionError):  # a bug stays visible as one
         app.main()
+
+
+def test_training_goes_on_when_its_listener_leaves(photos: Path, tmp_path: Path) -> None:
+    """As by ``2>&1 | head -1``."""
+    flags = ["--data", photos, *TINY_FLAGS, "--run", "run", "--tick-kimg", "0.004"]
+    training = subprocess.Popen(
+        [sys.executable, "-m", "animegan_cli", "train", *map(str, flags), "--total-kimg", "0.2"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert training.stderr is not None and training.stderr.readline()
+    training.stderr.close()
+    assert training.wait(60) == 0
+    assert (tmp_path / "run" / "snapshot-000000200.safetensors").is_file()
+
+
+def test_a_result_that_nobody_reads_is_no_traceback(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m animegan_cli sample --n 1 --json | true"
+    result = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert "Traceback" not in result.stderr and "BrokenPipe" not in result.stderr
+
+
+def test_no_command_is_help_alone(process: Cli) -> None:
+    assert "error" not in process().stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "--data", ""], ["--data", "name a path"]),
+        (["train", "--data", "~nobody-of-that-name/faces"], ["--data", "home directory"]),
+        (["train", "--run", "~nobody-of-that-name/run"], ["--run", "home directory"]),
+        (["train", "--device", "cuda:"], ["--device cuda:", "cuda:N"]),
+        (["train", "--device", "auto:1"], ["--device auto:1", "cuda:N"]),
+        (["train", "--config", "odd.toml"], ["odd.toml: run"]),
+        (["train", "--config", "odder.toml"], ["odder.toml: recipe"]),
+        (["sample", "--grid", "faces.jpg"], ["--grid faces.jpg", "end in .png"]),
+        (["sample", "--run", "run", "--snapshot", "pretrained"], ["--run and --snapshot"]),
+        (["evaluate", "--real", ".", "--size", "64"], ["--size goes with --fake"]),
+        (["train", "--dry-run", "--evaluate-every", "20"], ["--holdout"]),
+        (["train", "--dry-run", "--background", "nocolor"], ["nocolor"]),
+        (["train", "--dry-run", "--cuda-graph", "--device", "cpu"], ["--cuda-graph needs CUDA"]),
+        (["report", "."], ["no run: settings.json is missing"]),
+        (["report", "latest"], ["no run in"]),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(
+    cli: Cli, tmp_path: Path, arguments: list[str], words: list[str]
+) -> None:
+    (tmp_path / "odd.toml").write_text("[run]\nrun = 3\n")
+    (tmp_path / "odder.toml").write_text('[training]\nrecipe = ["modern"]\n')
+    line = error_line(cli(*arguments))
+    for word in words:
+        assert word in line
+
+
+def test_the_plan_shows_paths_as_they_are(cli: Cli, photos: Path, tmp_path: Path) -> None:
+    odd = tmp_path / ("a very long name of a folder, " * 3) / "[new] :dog: [/b]"
+    odd.parent.mkdir(parents=True)
+    photos.rename(odd)
+    result = cli("train", "--dry-run", "--data", odd, *TINY_FLAGS)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("[new] :dog: [/b]") == 2
+    assert "\u2026" not in result.stdout
+
+
+def test_seeds_are_counted_up_to_the_last(cli: Cli) -> None:
+    assert count_seeds("0-9223372036854775807", 1) == 2**63

@@ -15,8 +15,10 @@ from torch import Tensor
 
 from animegan_cli.checkpoints import load_snapshot
 from animegan_cli.codes import learn_codes
-from animegan_cli.data import list_images, normalize, open_images
+from animegan_cli.data import normalize, open_images
 from animegan_cli.errors import SettingsError
+from animegan_cli.fields import IMAGE_SIZES
+from animegan_cli.listing import list_images
 from animegan_cli.matching import Moments
 from animegan_cli.networks import lite0
 from animegan_cli.networks.coding import CLUSTERS, Coding, fitted_mixture, middle
@@ -28,7 +30,6 @@ from animegan_cli.reporting import NullReporter
 from animegan_cli.sampling import CLEAN, draw, truncate, truncation_of
 from animegan_cli.schedules import paired_weight
 from animegan_cli.scoring import evaluate_against_real
-from animegan_cli.sections import IMAGE_SIZES
 from animegan_cli.settings import Settings
 from animegan_cli.training_loop import train
 from animegan_cli.training_state import new_state

@@ -1,5 +1,6 @@
 """Folders and zips become one memory map, once; the order of images follows from an address."""
 
+import os
 import shutil
 import tracemalloc
 import zipfile
@@ -11,9 +12,10 @@ import torch
 from conftest import FACES, write_photos
 from PIL import Image
 
-from animegan_cli import data, decoding
-from animegan_cli.data import ImageSet, list_images, normalize, open_images
+from animegan_cli import data, decoding, listing
+from animegan_cli.data import ImageSet, normalize, open_images
 from animegan_cli.errors import DataError
+from animegan_cli.listing import list_images
 from animegan_cli.order import Order
 
 
@@ -173,7 +175,7 @@ def test_a_full_disk_is_said_by_the_processes(photos: Path, tmp_path: Path) -> N
 
 
 def test_built_in_avatars_by_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "BUILT_IN_AVATARS", 5)
+    monkeypatch.setattr(listing, "BUILT_IN_AVATARS", 5)
     here = opened(None, tmp_path)
     monkeypatch.setattr(data, "PROCESSES_FROM", 2)
     there = open_images(list_images(None), 16, cache_dir=tmp_path / "other")
@@ -195,7 +197,7 @@ def test_a_million_images_are_mapped_and_not_loaded(tmp_path: Path) -> None:
 
 
 def test_built_in_avatars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "BUILT_IN_AVATARS", 12)
+    monkeypatch.setattr(listing, "BUILT_IN_AVATARS", 12)
     images = opened(None, tmp_path)
     assert images.pixels.shape == (12, 16, 16, 3)
     assert len({image.tobytes() for image in images.pixels}) == 12
@@ -246,3 +248,106 @@ def test_real_faces(tmp_path: Path) -> None:
     assert images.pixels.shape == (40, 96, 96, 3)
     with Image.open(folder / "00007.jpg") as face:
         assert (images.pixels[7] == np.asarray(face)).all()
+
+
+def test_a_run_among_the_images_is_not_learnt_from(photos: Path) -> None:
+    """As by ``cd faces; animegan train --data .``, whose next start would see its own fakes."""
+    before = list_images(photos).files
+    run = photos / "runs" / "000-modern"
+    (run / "samples").mkdir(parents=True)
+    (run / "settings.json").write_text("{}")
+    for picture in ("reals.png", "samples/fakes-000000000.png"):
+        (run / picture).write_bytes((photos / "000.png").read_bytes())
+    assert list_images(photos).files == before
+    assert len(list_images(run / "samples")) == 1  # as one says so
+
+
+def test_links_to_folders_around_them_end(photos: Path) -> None:
+    count = len(list_images(photos))
+    for name in ("a", "b"):
+        (photos / name).mkdir()
+        (photos / name / "all").symlink_to(photos)
+    (photos / "c").symlink_to(photos / "a")
+    assert len(list_images(photos)) == count
+
+
+def test_folders_that_cannot_be_entered_are_named(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (photos / "locked").mkdir()
+    enter = listing.os.scandir
+    locked = {str(photos / "locked")}
+
+    def refusing(folder: object) -> object:
+        if str(folder) in locked:
+            raise PermissionError(13, "Permission denied")
+        return enter(folder)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(listing.os, "scandir", refusing)
+    (name, _) = opened(photos, tmp_path).skipped[0]
+    assert name == "locked/"
+    locked.add(str(photos))
+    with pytest.raises(DataError, match=r"--data .*photos: Permission denied"):
+        list_images(photos)
+
+
+def test_a_damaged_zip_is_one_line(photos: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "photos.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in photos.iterdir():
+            file.write(path, path.name)
+    content = archive.read_bytes()
+    archive.write_bytes(content.replace(b"PK\x01\x02", b"PK\x09\x09"))
+    with pytest.raises(DataError, match=r"--data .*photos\.zip: "):
+        list_images(archive)
+
+
+@pytest.mark.parametrize("harm", ["no pixels", "few pixels", "no words", "half of the words"])
+def test_a_cache_that_lacks_a_part_is_made_anew(photos: Path, tmp_path: Path, harm: str) -> None:
+    whole = opened(photos, tmp_path)
+    before = whole.pixels.copy()
+    (pixels,), (words,) = ((tmp_path / "c").glob(f"images-*.{x}") for x in ("u8", "json"))
+    if harm == "no pixels":
+        pixels.unlink()
+    elif harm == "few pixels":
+        pixels.write_bytes(pixels.read_bytes()[:-1])
+    else:
+        words.write_text("" if harm == "no words" else words.read_text()[:20])
+    again = opened(photos, tmp_path)
+    assert again.digest == whole.digest and (again.pixels == before).all()
+
+
+def test_files_that_can_be_opened_by_now_are_read(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mode that is mended leaves time and size of a file as they were."""
+    read = data.read_image
+
+    def refusing(source: Path, *rest: object) -> object:
+        if Path(source).name == "004.png":
+            raise PermissionError(13, "Permission denied")
+        return read(source, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(data, "read_image", refusing)
+    assert opened(photos, tmp_path).skipped == [("004.png", "Permission denied")]
+    monkeypatch.setattr(data, "read_image", read)
+    assert opened(photos, tmp_path).skipped == []
+
+
+def test_what_was_never_finished_goes_after_a_day(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "c").mkdir()
+    old, new = (tmp_path / "c" / f".images-{name}.u8.1.2.tmp" for name in ("a", "b"))
+    for file in (old, new):
+        file.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    opened(photos, tmp_path)
+    assert not old.exists() and new.exists()
+
+
+def test_decoding_processes_take_no_modules_from_the_folder(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "queue.py").write_text("raise RuntimeError('of the user')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(data, "PROCESSES_FROM", 2)
+    assert len(opened(photos, tmp_path)) == 10

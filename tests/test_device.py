@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from animegan_cli import device, training_state
+from animegan_cli.errors import SettingsError
+from animegan_cli.parallel import Ranks, joined
 from animegan_cli.reporting import NullReporter
 from animegan_cli.run_dir import RunDir
 from animegan_cli.settings import Settings
@@ -68,3 +70,30 @@ def test_a_run_goes_on_in_what_it_began_with(
     assert state.dtype is torch.float32
     load_state(run, state, settings, "digest", NullReporter())
     assert state.dtype is getattr(torch, continued)
+
+
+def test_each_process_of_several_names_its_own_cuda_device(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first one too: nccl and ``set_device`` take none without a number."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert Ranks(0, 2, 0).own_device == 0 and Ranks().own_device is None
+    for name in ("auto", "cuda"):
+        assert [device.choose_device(name, i) for i in (0, 1)] == [
+            torch.device("cuda:0"),
+            torch.device("cuda:1"),
+        ]
+        assert device.choose_device(name, None).index is None
+    assert device.choose_device("cuda:1", 0) == torch.device("cuda:1")
+    with pytest.raises(SettingsError, match="as many processes as there are devices"):
+        device.choose_device("cuda", 2)
+
+
+def test_one_process_takes_the_device_that_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    for name in ("cpu", "cuda", "cuda:1"):
+        with joined(torch.device(name)):
+            pass
+    assert taken == [torch.device("cuda:1")]

@@ -6,8 +6,9 @@ import pytest
 import torch
 from conftest import write_photos
 
-from animegan_cli.data import ImageSet, list_images, normalize, open_images
+from animegan_cli.data import ImageSet, normalize, open_images
 from animegan_cli.feed import Feed, feed_for
+from animegan_cli.listing import list_images
 from animegan_cli.order import Order
 from animegan_cli.parallel import Ranks
 

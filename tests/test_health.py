@@ -60,7 +60,7 @@ def test_one_training_image() -> None:
         ({}, [HEALTHY]),
         ({"D_fake": 0.001, "loss_G": 7.0}, ["D is winning", "--d-lr 0.005"]),
         ({"loss_G": 4e12, "D_fake": 0.39}, ["D runs away: loss_G 4e+12", "--d-lr 0.002"]),
-        ({"D_real": 0.1, "D_fake": 0.8}, ["takes fakes for real", "--real-label"]),
+        ({"D_real": 0.1, "D_fake": 0.8}, ["takes fakes for real", "--d-lr 0.08"]),
         ({"D_real": 0.4, "D_fake": 0.39}, ["cannot tell", "--d-lr 0.08"]),
         ({"near_duplicates": 0.38}, ["G repeats itself: 38% near-duplicates", "--g-lr 0.0001"]),
         ({"diversity": 0.2}, ["20% of the variety", "--batch-size"]),

@@ -13,6 +13,7 @@ pytest.importorskip("torch_fidelity", reason="needs the extra: pip install 'anim
 from animegan_cli.checkpoints import load_snapshot
 from animegan_cli.data import ImageSet
 from animegan_cli.errors import SettingsError
+from animegan_cli.reporting import NullReporter
 from animegan_cli.run_dir import find_snapshot
 from animegan_cli.settings import Settings
 from animegan_cli.training_loop import train
@@ -119,3 +120,26 @@ def test_a_folder_to_score_against(tiny: Callable[..., Settings], many: Path) ->
     assert len(found) == 2
     with pytest.raises(SettingsError, match="give both"):
         train(tiny(holdout_data=many))
+
+
+def test_a_share_of_no_images_is_refused_at_once(tiny: Callable[..., Settings]) -> None:
+    with pytest.raises(SettingsError, match="0 images are held out"):
+        train(tiny(holdout=0.01, evaluate_every=0.016))
+
+
+def test_images_are_held_out_one_way(tiny: Callable[..., Settings], many: Path) -> None:
+    with pytest.raises(SettingsError, match="leave one out"):
+        train(tiny(holdout=0.2, holdout_data=many, evaluate_every=0.016))
+
+
+def test_held_out_images_that_nothing_asks_for_are_said(
+    tiny: Callable[..., Settings], many: Path
+) -> None:
+    notes = []
+
+    class Listening(NullReporter):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    train(tiny(data=many, holdout=0.1), Listening())
+    assert any("22 images are not learnt from" in note for note in notes)

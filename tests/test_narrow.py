@@ -206,3 +206,16 @@ def test_what_would_do_nothing_is_refused(
 ) -> None:
     with pytest.raises(SettingsError, match=error):
         network_shapes(modern(**changes))
+
+
+def test_channels_that_begin_to_learn_do_so_at_the_learning_rate(modern: Make) -> None:
+    """Adam has seen nothing but zeros of them for three steps."""
+    settings = modern(g_optimizer="adam", g_lr=1e-4, beta1=0.0, beta2=0.99)
+    state = with_codes(new_state(settings, CPU))
+    for _ in range(3):
+        train_step(state, settings, reals)
+    before = {name: value.detach().clone() for name, value in state.G.named_parameters()}
+    train_step(state, settings, reals)
+    after = {name: value.detach() for name, value in state.G.named_parameters()}
+    moved = max(float((after[name] - value).abs().max()) for name, value in before.items())
+    assert 0.9e-4 < moved < 1.01e-4

@@ -5,8 +5,8 @@ import torch
 
 from animegan_cli.checkpoints import NetworkShapes
 from animegan_cli.errors import SnapshotError
+from animegan_cli.fields import IMAGE_SIZES
 from animegan_cli.networks import classic, multiply_accumulates, parameter_count
-from animegan_cli.sections import IMAGE_SIZES
 
 
 def test_published_parameter_counts() -> None:

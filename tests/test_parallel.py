@@ -174,7 +174,8 @@ def test_all_processes_stop_together_on_a_signal(photos: Path, tmp_path: Path) -
     assert process.returncode != 0
     assert errors.count("state saved; continue with: animegan train --run run") == 1
     (state,) = RunDir(tmp_path / "run").states()
-    assert load_file(state)
+    (snapshot,) = (tmp_path / "run").glob("snapshot-*")
+    assert load_file(state) and load_file(snapshot)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds processes in /proc")

@@ -19,8 +19,9 @@ from torchvision.utils import make_grid
 
 from animegan_cli import pictures, sampling
 from animegan_cli.checkpoints import load_snapshot
-from animegan_cli.data import list_images, open_images
+from animegan_cli.data import open_images
 from animegan_cli.errors import DataError
+from animegan_cli.listing import list_images
 from animegan_cli.sampling import draw, grid_of, on_all_cores, sample, to_rows, turns
 from animegan_cli.seeds import Spans
 

@@ -20,6 +20,7 @@ from animegan_cli.checkpoints import NetworkShapes, load_snapshot
 from animegan_cli.device import generator, noise
 from animegan_cli.errors import AnimeganError, SettingsError
 from animegan_cli.feed import Feed, feed_for
+from animegan_cli.fields import IMAGE_SIZES
 from animegan_cli.matching import POWER
 from animegan_cli.networks import blocks, lite0, load_frozen, projected
 from animegan_cli.objectives import OBJECTIVES
@@ -27,7 +28,6 @@ from animegan_cli.parallel import ALONE
 from animegan_cli.recipes import RECIPES
 from animegan_cli.reporting import NullReporter
 from animegan_cli.schedules import seen
-from animegan_cli.sections import IMAGE_SIZES
 from animegan_cli.settings import Settings
 from animegan_cli.starting_weights import network_shapes
 from animegan_cli.training_loop import train

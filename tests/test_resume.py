@@ -138,11 +138,15 @@ def test_signals_save_the_state(
     assert "state saved; continue with: animegan train --run run" in last
     (state,) = RunDir(tmp_path / "run").states()
     reached = int(state.stem.removeprefix("state-"))
+    drawn = cli("sample", "--run", "run", "--n", 1)  # by what it had learnt until then
+    assert drawn.returncode == 0 and f"({reached:,} images seen" in drawn.stderr
     total = (reached + 8) / 1000
     again = cli("train", "--run", "run", "--total-kimg", total)  # all else from the run itself
     assert again.returncode == 0, again.stderr
     assert f"continuing run at {reached:,} images" in again.stderr
     assert cli("train", *flags[:-1], "whole", "--total-kimg", total).returncode == 0
+    if not RunDir(tmp_path / "whole").snapshot(reached).exists():  # that of the stop alone
+        RunDir(tmp_path / "run").snapshot(reached).unlink()
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 
 
@@ -201,6 +205,16 @@ def test_a_damaged_state_gives_way_to_the_one_before(tiny: Make) -> None:
         state.write_bytes(b"")
     with pytest.raises(SnapshotError, match=r"no state in .* can be read"):
         training_loop.train(settings)
+
+
+def test_a_damaged_state_does_not_outlive_whole_ones(tiny: Make) -> None:
+    settings = tiny(state_minutes=0)
+    training_loop.train(settings)
+    run = RunDir(settings.run)  # type: ignore[arg-type]
+    newest = run.states()[-1].rename(run.state(1000))
+    newest.write_bytes(b"damaged")
+    training_loop.train(settings)
+    assert [path.stem for path in run.states()] == ["state-000000028", "state-000000032"]
 
 
 def test_two_states_are_kept(tiny: Make) -> None:

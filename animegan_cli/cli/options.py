@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
+from animegan_cli.errors import SettingsError
 from animegan_cli.settings import SECTIONS, Settings, preset
 from animegan_cli.sources import Layer, explicit_layers, first_value, flag_name, resolve
 
@@ -73,8 +74,8 @@ def what_goes_on(layers: list[Layer]) -> list[Layer]:
     """
     from animegan_cli.run_dir import open_run
 
-    path = first_value(layers, "run")
-    run = open_run(Path(path).expanduser()) if path is not None else None
+    path = _path(layers, "run")
+    run = open_run(path) if path is not None else None
     stored = run.read_settings() if run is not None else {}
     if run is not None and not run.states():
         recipe = first_value(layers, "recipe")
@@ -87,15 +88,26 @@ def what_goes_on(layers: list[Layer]) -> list[Layer]:
     return [*layers, Layer("run", {key: v for key, v in stored.items() if key != "run"})]
 
 
+def _path(layers: list[Layer], field: str) -> Path | None:
+    """Return the strongest path given for a field; None without, or for what is no path.
+
+    That is refused, with its source, where all settings are resolved.
+    """
+    given = first_value(layers, field)
+    try:
+        path: Path | None = getattr(resolve([Layer("", {field: given})]).settings, field)
+    except SettingsError:
+        return None
+    return path
+
+
 def _networks_of_init(layers: list[Layer]) -> list[Layer]:
-    given = first_value(layers, "init")
-    if given is None:
+    path = _path(layers, "init")
+    if path is None:
         return []
     from animegan_cli.checkpoints import load_snapshot
     from animegan_cli.starting_weights import networks_of
 
-    path = resolve([Layer("flag", {"init": given})]).settings.init
-    assert path is not None
     snapshot = load_snapshot(path)
     values = networks_of(snapshot)
     recipe = first_value(layers, "recipe") or values["recipe"]

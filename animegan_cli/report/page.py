@@ -58,7 +58,7 @@ def write_report(run: RunDir, output: Path | None = None) -> Path:
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(output) as temporary:
-            temporary.write_text(page, "utf-8")
+            temporary.write_text(page, "utf-8", "xmlcharrefreplace")
     except OSError as error:
         raise SnapshotError(f"cannot write {output}: {error.strerror or error}") from None
     return output
@@ -133,12 +133,10 @@ def _chart(title: str, names: list[str], lines: list[dict[str, Any]]) -> dict[st
 
 def _grids(run: RunDir) -> list[dict[str, Any]]:
     """Return at most 40 grids, evenly chosen, the first and the last among them."""
-    found = sorted(run.samples.glob("fakes-*.png"))
+    found = list(run.grids().items())
     steps = min(len(found), MOST_GRIDS)
     chosen = [found[round(i * (len(found) - 1) / max(steps - 1, 1))] for i in range(steps)]
-    return [
-        {"nimg": int(path.stem.removeprefix("fakes-")), "src": _data_uri(path)} for path in chosen
-    ]
+    return [{"nimg": images, "src": _data_uri(path)} for images, path in chosen]
 
 
 def _pictures(run: RunDir) -> str:

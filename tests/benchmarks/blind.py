@@ -297,7 +297,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from animegan_cli.checkpoints import load_snapshot
-from animegan_cli.data import list_images, open_images
+from animegan_cli.data import open_images
+from animegan_cli.listing import list_images
 from animegan_cli.pretrained import PRETRAINED
 from animegan_cli.sampling import draw, to_rows, truncate
 

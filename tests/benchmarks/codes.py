@@ -23,7 +23,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from animegan_cli.codes import learn_codes
-from animegan_cli.data import list_images, normalize, open_images
+from animegan_cli.data import normalize, open_images
+from animegan_cli.listing import list_images
 from animegan_cli.networks.projected import Discriminator, Generator
 from animegan_cli.reporting import NullReporter
 from animegan_cli.settings import Settings

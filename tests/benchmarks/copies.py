@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from animegan_cli.checkpoints import load_snapshot
-from animegan_cli.data import ImageSet, list_images, open_images
+from animegan_cli.data import ImageSet, open_images
+from animegan_cli.listing import list_images
 from animegan_cli.metrics import FeatureNetwork, load_feature_network
 from animegan_cli.pretrained import PRETRAINED
 from animegan_cli.sampling import PASS, draw, truncate

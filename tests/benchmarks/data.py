@@ -34,7 +34,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from animegan_cli.data import ImageSet, list_images, open_images
+from animegan_cli.data import ImageSet, open_images
+from animegan_cli.listing import list_images
 from animegan_cli.order import Order
 
 MILLION = 1_000_000

@@ -67,7 +67,8 @@ from torch import Tensor
 
 from animegan_cli.augment import Draw, augment
 from animegan_cli.codes import coding_of, learn_codes
-from animegan_cli.data import list_images, normalize, open_images
+from animegan_cli.data import normalize, open_images
+from animegan_cli.listing import list_images
 from animegan_cli.networks.coding import Coding
 from animegan_cli.networks.projected import Discriminator
 from animegan_cli.objectives import hinge_d

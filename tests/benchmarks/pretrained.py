@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from animegan_cli.checkpoints import load_snapshot, save_snapshot
-from animegan_cli.data import list_images, normalize, open_images
+from animegan_cli.data import normalize, open_images
+from animegan_cli.listing import list_images
 from animegan_cli.networks.projected import Discriminator
 from animegan_cli.pretrained import PRETRAINED
 from animegan_cli.reporting import NullReporter

