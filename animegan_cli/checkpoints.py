@@ -5,7 +5,7 @@ import json
 import operator
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -254,8 +254,11 @@ def write_tensors(
         raise SnapshotError(f"cannot write {path}: {_first_line(error)}") from None
     if os.name == "posix":  # the rename itself must survive a power cut
         folder = os.open(path.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+        try:
+            with suppress(OSError):  # a file system that has no such thing
+                os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -99,9 +99,21 @@ def open_images(
     background: str = "white",
     strict: bool = False,
     cache_dir: Path | None = None,
+    retry: bool = True,
     reporter: Reporter | None = None,
 ) -> ImageSet:
     """Return the images of a listing, decoded now or in an earlier start.
+
+    Args:
+        listing: of what files.
+        size: width and height.
+        fit: ``crop`` or ``pad``.
+        background: behind what is transparent.
+        strict: whether a file that cannot be read is an error.
+        cache_dir: the user's cache folder if None.
+        retry: whether files that could not be opened in an earlier start are tried again; a run
+            that has begun goes on with the images that it had.
+        reporter: told of progress.
 
     Raises:
         DataError: if no file can be read, if one cannot and ``strict`` is set, or if the cache
@@ -113,7 +125,12 @@ def open_images(
     origin = _hash(listing.source, size, fit, color)
     key = _hash(CACHE_VERSION, listing.source, size, fit, color, listing.files)
     file = folder / f"images-{origin}-{key}.u8"
-    meta = _known(file, listing, size)
+    meta = _known(file, size)
+    if meta is not None and retry:
+        mended = [name for name, why in meta["skipped"] if _opens(listing, name, why)]
+        if mended:  # of which sizes and times say nothing
+            file = file.with_stem(f"{file.stem}-{_hash(mended)}")
+            meta = _known(file, size)
     if meta is None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -131,20 +148,16 @@ def open_images(
     return ImageSet(np.memmap(file, np.uint8, "r", shape=shape), meta["digest"], skipped)
 
 
-def _known(file: Path, listing: Listing, size: int) -> dict[str, Any] | None:
+def _known(file: Path, size: int) -> dict[str, Any] | None:
     """Return what is known of images decoded before; None if they have to be decoded (again).
 
-    That is so where a cleaner took one of the two files or left a part, and where an image that
-    could not be opened then can be now, of which its size and time say nothing.
+    A cleaner may have taken one of the two files, or left a part.
     """
     try:
         meta: dict[str, Any] = json.loads(file.with_suffix(".json").read_text("utf-8"))
-        whole = file.stat().st_size == meta["count"] * size * size * 3
-        if not whole or any(_opens(listing, *entry) for entry in meta["skipped"]):
-            return None
+        return meta if file.stat().st_size == meta["count"] * size * size * 3 else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return meta
 
 
 def _opens(listing: Listing, name: str, why: str) -> bool:
@@ -152,7 +165,8 @@ def _opens(listing: Listing, name: str, why: str) -> bool:
     if listing.kind != "folder" or why not in _OF_THE_SYSTEM:
         return False
     try:
-        return bool(Path(listing.source, name).read_bytes())
+        with Path(listing.source, name).open("rb") as file:
+            return bool(file.read(1))
     except OSError:
         return False
 
@@ -257,7 +271,8 @@ def _forget_older(file: Path, origin: str) -> None:
 
     What another process may still be writing or reading stays.
     """
-    older = [x for x in file.parent.glob(f"images-{origin}-*") if x.stem != file.stem]
+    key = file.stem.split("-")[2]
+    older = [x for x in file.parent.glob(f"images-{origin}-*") if x.stem.split("-")[2] != key]
     for other in [*older, *file.parent.glob(".images-*.tmp")]:
         with suppress(OSError):
             if other in older or time.time() - other.stat().st_mtime > _A_DAY:

@@ -5,6 +5,7 @@ the time.
 """
 
 import io
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,10 +59,13 @@ def read_bytes(
         if image.format == "JPEG" and fit == "crop":
             image.draft(None, (size, size))  # decode large JPEGs at a reduced scale
         image.load()
-        ImageOps.exif_transpose(image, in_place=True)
+        with suppress(Exception):  # a damaged EXIF block: the picture is whole all the same
+            ImageOps.exif_transpose(image, in_place=True)
         rgb = to_rgb(image, background)
         if rgb.size != (size, size):
             if fit == "pad":
+                if max(rgb.size) > 2 * size * min(rgb.size):  # less than a pixel would be left
+                    raise ValueError(f"{rgb.width} x {rgb.height} pixels are too narrow to see")
                 rgb = ImageOps.pad(rgb, (size, size), Image.Resampling.LANCZOS, color=background)
             else:
                 rgb = ImageOps.fit(rgb, (size, size), Image.Resampling.LANCZOS)
@@ -92,7 +96,10 @@ def _through_profile(image: Image.Image) -> Image.Image:
             ImageCms.createProfile("sRGB"),
             outputMode="RGB",
         )
-    except ImageCms.PyCMSError:  # a damaged profile: the plain conversion still gives a picture
+    except (
+        ImageCms.PyCMSError,
+        OSError,
+    ):  # a damaged profile: the plain conversion still gives a picture
         converted = None
     return converted or image.convert("RGB")
 

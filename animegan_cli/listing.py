@@ -57,6 +57,12 @@ def list_images(source: Path | None, flag: str = "--data") -> Listing:
             raise DataError(f"{flag} {source}: no such folder or zip file")
     except (OSError, zipfile.BadZipFile) as error:
         raise DataError(f"{flag} {source}: {reason(error)}") from None
+    if (
+        not listing.files
+        and source.is_dir()
+        and _is_run({entry.name for entry in source.iterdir()})
+    ):
+        raise DataError(f"{flag} {source}: is the folder of a run; name one of images")
     if not listing.files:
         endings = ", ".join(sorted(SUFFIXES))
         raise DataError(f"{flag} {source}: no images found; expected files ending in {endings}")
@@ -76,7 +82,7 @@ def _entries(folder: str | Path, inside: str, around: list[Place]) -> Iterator[E
             raise
         yield inside, 0, 0
         return
-    if {entry.name for entry in entries} >= OF_A_RUN:
+    if _is_run({entry.name for entry in entries}):
         return
     folders = []
     for entry in entries:
@@ -90,13 +96,21 @@ def _entries(folder: str | Path, inside: str, around: list[Place]) -> Iterator[E
             else:
                 yield inside + entry.name, stat.st_size, stat.st_mtime_ns
     for entry in folders:
-        place = _place(Path(entry.path).stat())
+        try:
+            place = _place(Path(entry.path).stat())
+        except OSError:
+            yield f"{inside}{entry.name}/", 0, 0
+            continue
         if place not in around:  # else a link to a folder that it is in
             yield from _entries(entry.path, f"{inside}{entry.name}/", [*around, place])
 
 
 def _place(stat: os.stat_result) -> Place:
     return stat.st_dev, stat.st_ino
+
+
+def _is_run(names: set[str]) -> bool:
+    return names >= OF_A_RUN
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

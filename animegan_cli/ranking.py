@@ -16,6 +16,7 @@ from animegan_cli.errors import SettingsError
 from animegan_cli.pictures import save_png, write_each
 from animegan_cli.reporting import NullReporter, Reporter
 from animegan_cli.sampling import (
+    GRID_LIMIT,
     Batch,
     draw_batch,
     grid_of,
@@ -118,8 +119,8 @@ def rank(
     """Draw and score one candidate per seed; write the best and every score.
 
     ``score_by`` is what ``judge_of`` takes. Only seeds and scores of the best are kept while
-    candidates stream by; the best are drawn again from their seeds at the end. ``scores.csv`` lies
-    beside ``grid``, one line a candidate.
+    candidates stream by; the best are drawn again from their seeds at the end, the first 1,024 of
+    them into ``grid``. ``scores.csv`` lies beside it, one line a candidate.
 
     Raises:
         DataError: if a file cannot be written.
@@ -160,12 +161,23 @@ def rank(
         with turn:
             return draw_batch(G, chosen, mean, std, device).images
 
-    with on_all_cores(draw_again, order, G) as drawn:
-        images = torch.cat(list(drawn))
-    save_png(grid_of(images), grid, {"seeds": str(Spans(order)), **about})
-    paths = []
     if out is not None:
         with writing(out):
             out.mkdir(parents=True, exist_ok=True)
-        paths = write_each(order, to_rows(images), out, about)
+    shown: list[torch.Tensor] = []
+    paths: list[Path] = []
+    done = 0
+    with (
+        on_all_cores(draw_again, order, G) as drawn,
+        reporter.task("Drawing", total=len(order)) as advance,
+    ):
+        for images in drawn:
+            if done < GRID_LIMIT:
+                shown.append(images[: GRID_LIMIT - done])
+            if out is not None:
+                paths += write_each(order[done : done + len(images)], to_rows(images), out, about)
+            done += len(images)
+            advance(len(images))
+    seeds_shown = str(Spans(order[:GRID_LIMIT]))
+    save_png(grid_of(torch.cat(shown)), grid, {"seeds": seeds_shown, **about})
     return Ranked(best, count, name, grid, scores, paths)

@@ -1,7 +1,7 @@
 """Names and paths inside a run folder; knows files, not tensors."""
 
+import filecmp
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +19,7 @@ except ImportError:  # Windows
 
 RUNS = Path("runs")
 BEST = "best.safetensors"
+_LOCK = ".lock"
 _WRITTEN = ("settings.json", "stats.jsonl", "state-*.safetensors")  # by training alone
 
 
@@ -92,7 +93,7 @@ class RunDir:
         """Refuse to continue the run with settings that would make it another run.
 
         The place of the images may change, not their content: that is checked by their digest. So
-        may that of the snapshot which it began from, whose weights it has.
+        may that of the snapshot from which the run began, whose weights it has.
 
         Raises:
             SettingsError: with every field that differs, then and now.
@@ -107,7 +108,7 @@ class RunDir:
             f"{field} (run: {then[field]}, now: {now[field]})"
             for field in fixed_fields()
             if field != "data" and then[field] != now[field]
-            if field != "init" or (then[field] is None) != (now[field] is None)
+            if field != "init" or _another(then[field], now[field])
         ]
         if differing:
             raise SettingsError(
@@ -128,9 +129,15 @@ def newest_run(runs: Path = RUNS) -> RunDir:
     return RunDir(max(found, key=_last_trained))
 
 
+def number_of(run: Path) -> int | None:
+    """Return the number in a name such as ``007-modern``, if there is one."""
+    text, dash, _ = run.name.partition("-")
+    return int(text) if dash and len(text) > 2 and text.isdecimal() else None
+
+
 def next_free_run(recipe: str, runs: Path = RUNS) -> RunDir:
     """Return the first unused ``runs/NNN-recipe``."""
-    numbers = [int(path.name[:3]) for path in runs.glob("[0-9][0-9][0-9]-*")]
+    numbers = [number for path in runs.glob("*") if (number := number_of(path)) is not None]
     return RunDir(runs / f"{max(numbers, default=-1) + 1:03d}-{recipe}")
 
 
@@ -146,7 +153,8 @@ def open_run(path: Path | None, recipe: str = "modern") -> RunDir:
         return newest_run()
     if path.exists() and not path.is_dir():
         raise SnapshotError(f"--run {path}: is a file; name a folder")
-    if path.is_dir() and any(path.iterdir()) and not (path / "settings.json").is_file():
+    used = path.is_dir() and any(file.name != _LOCK for file in path.iterdir())
+    if used and not (path / "settings.json").is_file():
         raise SnapshotError(f"--run {path}: is no run and not empty; name another folder")
     return RunDir(path)
 
@@ -155,7 +163,7 @@ def open_run(path: Path | None, recipe: str = "modern") -> RunDir:
 def claimed(run: RunDir, new: bool = False) -> Iterator[RunDir]:
     """Make the folder of a run, and let no other process train in it meanwhile.
 
-    A folder in which nothing was written is removed again.
+    A folder that is made here, and in which nothing is written, is removed again.
 
     Args:
         run: which.
@@ -164,46 +172,51 @@ def claimed(run: RunDir, new: bool = False) -> Iterator[RunDir]:
     Raises:
         SnapshotError: if its folder cannot be made, or if another process trains in it.
     """
-    try:
-        run.path.mkdir(parents=True, exist_ok=not new)
-    except FileExistsError as error:
-        if not new or not run.path.is_dir():
-            raise SnapshotError(f"--run {run.path}: {error.strerror}") from None
-        runs, recipe = run.path.parent, run.path.name[4:]
-        with claimed(next_free_run(recipe, runs), new) as next_one:
-            yield next_one
-        return
-    except OSError as error:
-        raise SnapshotError(f"--run {run.path}: {error.strerror}") from None
-    with _held(run.path):
+    made = [folder for folder in (run.path, run.path.parent) if not folder.exists()]
+    while True:
         try:
+            run.path.mkdir(parents=True, exist_ok=not new)
+            break
+        except FileExistsError as error:
+            if not new or not run.path.is_dir():
+                raise SnapshotError(f"--run {run.path}: {error.strerror}") from None
+            run = next_free_run(run.path.name.partition("-")[2], run.path.parent)
+            made[:1] = [run.path]
+        except OSError as error:
+            raise SnapshotError(f"--run {run.path}: {error.strerror}") from None
+    try:
+        with _held(run.path / _LOCK):
             yield run
-        finally:
-            with suppress(OSError):  # not empty
-                run.path.rmdir()
-                if new:
-                    run.path.parent.rmdir()
+    finally:
+        with suppress(OSError):  # not empty
+            for folder in made:
+                folder.rmdir()
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Hold a lock on a folder, where the system and the file system have such locks."""
+def _held(lock: Path) -> Iterator[None]:
+    """Hold a lock on a file, where the system and the file system have such locks."""
     if fcntl is None:
         yield
         return
-    handle = os.open(folder, os.O_RDONLY)
     try:
+        file = lock.open("a")
+    except OSError as error:
+        raise SnapshotError(f"--run {lock.parent}: {error.strerror}") from None
+    with file:
         with suppress(OSError):
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise SnapshotError(
-                    f"--run {folder}: another process trains in it; stop that one first, or choose "
-                    "another --run"
+                    f"--run {lock.parent}: another process trains in it; stop that one first, or "
+                    "choose another --run"
                 ) from None
-        yield
-    finally:
-        os.close(handle)
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                lock.unlink()
 
 
 def find_snapshot(run: Path | None, runs: Path = RUNS) -> Path:
@@ -243,3 +256,13 @@ def _last_trained(run: Path) -> float:
             with suppress(OSError):  # an old state, deleted meanwhile
                 times.append(_modified(path))
     return max(times)
+
+
+def _another(then: str | None, now: str | None) -> bool:
+    """Return whether two paths are of other snapshots, and not of one that was moved or copied."""
+    if then is None or now is None:
+        return then != now
+    try:
+        return not filecmp.cmp(then, now, shallow=False)
+    except OSError:  # one of them is no longer there
+        return Path(then).exists()

@@ -9,7 +9,7 @@ from animegan_cli.order import Order
 from animegan_cli.parallel import Ranks
 from animegan_cli.pictures import save_png
 from animegan_cli.reporting import Reporter
-from animegan_cli.run_dir import RUNS, RunDir, claimed, open_run
+from animegan_cli.run_dir import RUNS, RunDir, claimed, number_of, open_run
 from animegan_cli.sampling import grid_of
 from animegan_cli.settings import Settings
 
@@ -29,13 +29,15 @@ def run_of(settings: Settings, ranks: Ranks) -> Iterator[RunDir]:
             if ranks.first:
                 run = stack.enter_context(claimed(run, new=settings.run is None))
         if settings.run is None:
-            (number,) = ranks.agree(int(run.path.name[:3]) if ranks.first else 0)
+            (number,) = ranks.agree(number_of(run.path) or 0 if ranks.first else 0)
             run = RunDir(RUNS / f"{number:03d}-{settings.recipe}")
         yield run
 
 
-def open_training_images(settings: Settings, reporter: Reporter) -> ImageSet:
+def open_training_images(settings: Settings, reporter: Reporter, begun: bool = False) -> ImageSet:
     """Open the images to learn from, and say how many there are and which cannot be read.
+
+    A run that has ``begun`` goes on without those that could not be read at first.
 
     Raises:
         DataError: if there are none.
@@ -50,6 +52,7 @@ def open_training_images(settings: Settings, reporter: Reporter) -> ImageSet:
         background=settings.background,
         strict=settings.strict,
         cache_dir=settings.cache_dir,
+        retry=not begun,
         reporter=reporter,
     )
     if images.skipped:

@@ -97,10 +97,9 @@ def _train(
     with ranks.together():
         state = new_state(settings, device, ranks, reporter, begun=bool(run.states()))
         record_steps(state, settings, reporter)
-    (plain,) = ranks.agree(int(state.dtype is torch.float32))  # each has timed it by itself
-    state.dtype = torch.float32 if plain else state.dtype
     with ranks.together(), ranks.one_before_the_others():
-        images, held = split_images(open_training_images(settings, reporter), settings, reporter)
+        opened = open_training_images(settings, reporter, begun=bool(run.states()))
+        images, held = split_images(opened, settings, reporter)
     with ranks.together():
         judge = (
             Judge(held, run, settings, device, reporter)
@@ -113,6 +112,8 @@ def _train(
             write_start_files(run, settings, images, GRID_IMAGES)
         if ranks.first and not run.states():
             learn_codes(state, settings, images, reporter)
+    (plain,) = ranks.agree(int(state.dtype is torch.float32))  # each has timed it by itself
+    state.dtype = torch.float32 if plain else state.dtype
     if not run.states():
         with ranks.in_contact():
             share_codes(state)
@@ -206,6 +207,7 @@ class _Loop:
                 if self.crossed(self.sample_kimg):
                     self.log.grid(self.fixed_grid(), state.cur_nimg)
                 if kept := self.crossed(settings.snapshot_kimg):
+                    state.check_finite(steps(state.cur_nimg, settings))
                     save_snapshot(self.run, state, settings)
                 every = settings.evaluate_every
                 if scored := bool(every) and (self.crossed(every or 1) or self.over()):

@@ -245,9 +245,11 @@ def save_state(run: RunDir, state: TrainingState, settings: Settings, data_diges
     path = run.state(state.cur_nimg)
     checkpoints.write_tensors(path, tensors, checkpoints.STATE_FORMAT, about)
     older = [other for other in run.states() if other < path]
-    damaged = [other for other in run.states() if other > path]  # else it would have gone on there
-    for other in [*older[: -(KEPT_STATES - 1)], *damaged]:
+    for other in older[: -(KEPT_STATES - 1)]:
         other.unlink()
+    for other in run.states():
+        if other > path:  # it could not be read, or the run had gone on there
+            other.replace(other.with_name(f"{other.name}.unread"))
 
 
 def load_state(

@@ -351,3 +351,10 @@ def test_decoding_processes_take_no_modules_from_the_folder(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(data, "PROCESSES_FROM", 2)
     assert len(opened(photos, tmp_path)) == 10
+
+
+def test_the_folder_of_a_run_is_no_folder_of_images(tmp_path: Path) -> None:
+    for name in ("settings.json", "reals.png"):
+        (tmp_path / name).write_text("")
+    with pytest.raises(DataError, match="is the folder of a run"):
+        list_images(tmp_path)

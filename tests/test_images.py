@@ -121,3 +121,24 @@ def test_colors() -> None:
     assert parse_color("#102030") == (16, 32, 48)
     with pytest.raises(SettingsError, match="--background sky: use a colour name or #rrggbb"):
         parse_color("sky")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_damaged_exif_block_costs_no_picture(kind: str) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (16, 16), (200, 30, 40)).save(file, kind, exif=b"Exif\0\0no TIFF at all")
+    pixels = read_image(file.getvalue(), 16)
+    assert abs(pixels.astype(int) - (200, 30, 40)).max() < 16
+
+
+def test_a_profile_that_is_none_still_gives_a_picture() -> None:
+    file = io.BytesIO()
+    Image.new("CMYK", (16, 16)).save(file, "JPEG", icc_profile=b"not a profile")
+    assert read_image(file.getvalue(), 16).min() > 240
+
+
+def test_a_line_is_no_picture_to_pad() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (1000, 2)).save(file, "PNG")
+    with pytest.raises(ValueError, match="1000 x 2 pixels are too narrow"):
+        read_image(file.getvalue(), 16, "pad")

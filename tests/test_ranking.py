@@ -18,7 +18,7 @@ from animegan_cli.checkpoints import load_snapshot
 from animegan_cli.data import normalize
 from animegan_cli.errors import DataError
 from animegan_cli.ranking import Scored, TopK, rank
-from animegan_cli.sampling import draw, in_passes
+from animegan_cli.sampling import count_seeds, draw, in_passes
 
 
 @pytest.mark.parametrize("k", [1, 7, 50, 80])
@@ -111,3 +111,15 @@ def test_a_folder_that_cannot_be_written(snapshot: Path, tmp_path: Path) -> None
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="cannot write"):
         rank(load_snapshot(snapshot), range(3), 1, grid=tmp_path / "file" / "result.png")
+
+
+def test_many_of_the_best_are_files_and_a_part_of_them_the_picture(
+    cli: Cli, snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranking, "GRID_LIMIT", 40)
+    result = cli("rank", "--snapshot", snapshot, "--candidates", 80, "--top-k", 70, "--out", "best")
+    assert result.returncode == 0, result.stderr
+    assert len(list((tmp_path / "best").glob("seed-*.png"))) == 70
+    with Image.open(tmp_path / "result.png") as picture:
+        assert picture.size == (7 * 18 + 2, 6 * 18 + 2)
+        assert count_seeds(picture.text["seeds"], 0) == 40

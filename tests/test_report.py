@@ -202,3 +202,9 @@ def test_a_browser_shows_it(run: Path, tmp_path: Path) -> None:
         "charts": charts,
         "fetched": 0,
     }
+
+
+@pytest.mark.parametrize("content", ["{", '{"a": 1}', "[]"])
+def test_damaged_settings_are_one_line(run: Path, cli: Cli, content: str) -> None:
+    (run / "settings.json").write_text(content)
+    assert "settings.json is damaged" in error_line(cli("report", run))

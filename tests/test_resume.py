@@ -136,7 +136,7 @@ def test_signals_save_the_state(
     assert "Traceback" not in errors
     last = errors.strip().splitlines()[-1]
     assert "state saved; continue with: animegan train --run run" in last
-    (state,) = RunDir(tmp_path / "run").states()
+    state = RunDir(tmp_path / "run").states()[-1]
     reached = int(state.stem.removeprefix("state-"))
     drawn = cli("sample", "--run", "run", "--n", 1)  # by what it had learnt until then
     assert drawn.returncode == 0 and f"({reached:,} images seen" in drawn.stderr
@@ -215,6 +215,7 @@ def test_a_damaged_state_does_not_outlive_whole_ones(tiny: Make) -> None:
     newest.write_bytes(b"damaged")
     training_loop.train(settings)
     assert [path.stem for path in run.states()] == ["state-000000028", "state-000000032"]
+    assert newest.with_name(f"{newest.name}.unread").read_bytes() == b"damaged"
 
 
 def test_two_states_are_kept(tiny: Make) -> None:

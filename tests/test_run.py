@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,12 +12,19 @@ from conftest import TINY_FLAGS, Cli, error_line
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from animegan_cli import listing, run_dir, training_loop, training_state
+from animegan_cli import data, listing, run_dir, training_loop, training_state
 from animegan_cli.checkpoints import load_snapshot
 from animegan_cli.errors import AnimeganError, SettingsError, SnapshotError
 from animegan_cli.pretrained import PRETRAINED
 from animegan_cli.reporting import NullReporter
-from animegan_cli.run_dir import RunDir, claimed, find_snapshot, next_free_run, open_run
+from animegan_cli.run_dir import (
+    RunDir,
+    claimed,
+    find_snapshot,
+    next_free_run,
+    number_of,
+    open_run,
+)
 from animegan_cli.settings import Settings
 from animegan_cli.training_step import train_step
 
@@ -348,12 +356,15 @@ def test_copies_of_grids_are_left_alone(tiny: Make, tmp_path: Path) -> None:
 def test_the_snapshot_that_a_run_began_from_may_move(tiny: Make, tmp_path: Path) -> None:
     snapshot = training_loop.train(tiny()).snapshot
     settings = tiny(init=snapshot, run=tmp_path / "second")
-    training_loop.train(settings)
-    snapshot.rename(tmp_path / "moved.safetensors")
-    longer = {"init": tmp_path / "moved.safetensors", "total_kimg": 0.04}
-    assert training_loop.train(settings.model_copy(update=longer)).cur_nimg == 40
-    with pytest.raises(SettingsError, match="init"):
-        training_loop.train(settings.model_copy(update={"init": None, "total_kimg": 0.05}))
+    other = training_loop.train(settings).snapshot
+    for init in (None, other):  # another one is never read, and so refused
+        with pytest.raises(SettingsError, match="init"):
+            training_loop.train(settings.model_copy(update={"init": init, "total_kimg": 0.04}))
+    copied = shutil.copy(snapshot, tmp_path / "copied.safetensors")
+    for done, init in ((36, copied), (40, tmp_path / "moved.safetensors")):
+        longer = {"init": Path(init), "total_kimg": done / 1000}
+        assert training_loop.train(settings.model_copy(update=longer)).cur_nimg == done
+        copied.rename(tmp_path / "moved.safetensors") if done == 36 else None
 
 
 def test_where_there_is_a_snapshot_there_is_a_state(
@@ -375,3 +386,48 @@ def test_where_there_is_a_snapshot_there_is_a_state(
     with pytest.raises(KeyboardInterrupt):
         training_loop.train(tiny(snapshot_kimg=0.008))
     assert [path.stem for path in RunDir(tmp_path / "run").states()] == ["state-000000008"]
+
+
+def test_a_run_goes_on_with_the_images_that_it_had(
+    tiny: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though one that could not be opened at first can be by now, and a new run learns from it."""
+    read = data.read_image
+
+    def refusing(source: Path, *rest: object) -> object:
+        if Path(source).name == "004.png":
+            raise PermissionError(13, "Permission denied")
+        return read(source, *rest)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(data, "read_image", refusing)
+        training_loop.train(tiny())
+    for total, run, count in ((0.036, "run", 9), (0.016, "second", 10), (0.04, "run", 9)):
+        told: list[str] = []
+
+        class Listening(NullReporter):
+            def note(self, text: str, told: list[str] = told) -> None:
+                told.append(text)
+
+        result = training_loop.train(tiny(total_kimg=total, run=tmp_path / run), Listening())
+        assert result.cur_nimg == total * 1000
+        assert f"{count} images of 16 x 16 pixels" in told
+
+
+def test_runs_are_counted_beyond_three_digits(tmp_path: Path) -> None:
+    for name in ("002-a", "999-b"):
+        (tmp_path / name).mkdir()
+    thousandth = next_free_run("classic", tmp_path)
+    assert thousandth.path.name == "1000-classic" and number_of(thousandth.path) == 1000
+    with claimed(thousandth, new=True), claimed(thousandth, new=True) as another:
+        assert another.path.name == "1001-classic"
+    assert number_of(Path("faces")) is None and number_of(Path("a-b")) is None
+
+
+def test_a_folder_of_the_user_stays(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    for name in ("mine", "ours"):
+        with claimed(RunDir(tmp_path / name)):
+            pass
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    assert list((tmp_path / "mine").iterdir()) == []

@@ -16,7 +16,7 @@ from rich.panel import Panel
 
 from animegan_cli import __version__
 from animegan_cli.cli.console import LastingConsole, RichReporter
-from animegan_cli.cli.options import what_goes_on, with_settings
+from animegan_cli.cli.options import images_as_learnt, what_goes_on, with_settings
 from animegan_cli.errors import AnimeganError, ElsewhereError, SettingsError
 from animegan_cli.settings import TRAIN_SECTIONS, Settings
 from animegan_cli.sources import Resolved
@@ -47,7 +47,8 @@ def main() -> None:
         status = app(standalone_mode=False)
         if status == 130:  # what typer makes of Ctrl-C; older ones raise Abort
             raise KeyboardInterrupt
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except ElsewhereError as error:  # the process where it happened says why
         status = error.exit_status
     except AnimeganError as error:
@@ -191,12 +192,13 @@ def rank(resolved: Resolved) -> None:
     "result",
     "reading",
     "machine",
+    fill=images_as_learnt,
     short={"eval_n": "--n", "eval_seed": "--seed"},
 )
 def evaluate(resolved: Resolved) -> None:
     """Score a snapshot, or a folder of images, against real images."""
     from animegan_cli.cli.scores import scores_table
-    from animegan_cli.device import choose_device
+    from animegan_cli.device import choose_device, set_threads
     from animegan_cli.scoring import evaluate_against_real
 
     settings = resolved.settings
@@ -210,6 +212,7 @@ def evaluate(resolved: Resolved) -> None:
                 "out beside --fake"
             )
         about, snapshot, device = {"fake": settings.fake}, None, choose_device(settings.device)
+        set_threads(settings.threads)
     else:
         if resolved.origin["size"] == "flag":
             raise SettingsError("--size goes with --fake: a snapshot is scored at its own size")

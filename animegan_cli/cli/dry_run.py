@@ -31,6 +31,8 @@ def show_plan(resolved: Resolved, console: Console) -> None:
         AnimeganError: for everything that would also stop the training before its first step.
     """
     settings = resolved.settings
+    if not console.is_terminal:  # a file or a pipe has no width
+        console = Console(width=WIDE, highlight=False, soft_wrap=True, emoji=False)
     table = Table("setting", "value", "from", box=None, pad_edge=False)
     for section, fields in train_fields(settings).items():
         table.add_row(f"[bold]{SECTIONS[section].title}[/bold]", "", "")
@@ -38,7 +40,7 @@ def show_plan(resolved: Resolved, console: Console) -> None:
             shown = "-" if value is None else str(value)
             origin = Text(resolved.origin[field])
             table.add_row(f"  {flag_name(field)}", Text(shown, overflow="fold"), origin)
-    console.print(table, width=None if console.is_terminal else WIDE)
+    console.print(table)
 
     run = open_run(settings.run, settings.recipe)
     run.check_same(settings)

@@ -15,6 +15,7 @@ from animegan_cli.settings import SECTIONS, Settings, preset
 from animegan_cli.sources import Layer, explicit_layers, first_value, flag_name, resolve
 
 _DEFAULTS = Settings()  # of the default recipe
+_SHAPING = ("fit", "background")  # what files look like as images
 
 Config = Annotated[
     Path | None,
@@ -86,6 +87,21 @@ def what_goes_on(layers: list[Layer]) -> list[Layer]:
     if any(first_value(layers, field) is not None for field in length):
         stored = {key: value for key, value in stored.items() if key not in length}
     return [*layers, Layer("run", {key: v for key, v in stored.items() if key != "run"})]
+
+
+def images_as_learnt(layers: list[Layer]) -> list[Layer]:
+    """Add, below what the user said, how the run that is scored made its images of files.
+
+    Raises:
+        SnapshotError: if there is no such run, or its settings cannot be read.
+    """
+    if _path(layers, "fake") is not None:
+        return layers
+    from animegan_cli.run_dir import RunDir, find_snapshot
+
+    snapshot = _path(layers, "snapshot") or find_snapshot(_path(layers, "run"))
+    stored = RunDir(snapshot.parent).read_settings()
+    return [*layers, Layer("run", {key: stored[key] for key in _SHAPING if key in stored})]
 
 
 def _path(layers: list[Layer], field: str) -> Path | None:

@@ -111,10 +111,10 @@ def evaluate(
     """
     reporter = reporter or NullReporter()
     folder = cache_dir or Path(platformdirs.user_cache_dir("animegan"))
-    wanted = _enough(min(n, len(real) // 2), "real images", 2)
+    wanted = _enough(min(n, len(real) // 2), "real images", 2, len(real))
     with reporter.task("Features of generated images", total=wanted) as advance:
         generated = network.features(_between(fake, 0, wanted), advance)
-    n_used = _enough(len(generated), "generated images", 1)
+    n_used = _enough(len(generated), "generated images", 1, len(generated))
     halves = _real_features(real, 2 * n_used, network, seed, folder, reporter)
     reference, other = halves[::2], halves[1::2]  # interleaved: a larger n keeps both as they are
     floor, noise = _baselines(real, reference, other, network, seed, folder, reporter)
@@ -202,10 +202,10 @@ def _key(images: ImageSet, network: FeatureNetwork, seed: int) -> str:
     return f"{cache.CACHE_VERSION}-{images.digest}-{network.key}-{seed}"
 
 
-def _enough(n: int, what: str, sets: int) -> int:
+def _enough(n: int, what: str, sets: int, found: int) -> int:
     if n < FEWEST:
         raise EvaluationError(
-            f"too few {what} to score: {n * sets}, and {FEWEST * sets} are the fewest"
+            f"too few {what} to score: {found}, and {FEWEST * sets} are the fewest"
         )
     return n
 

@@ -54,6 +54,7 @@ def read_history(run: RunDir) -> History:
     """
     if not run.settings.is_file():
         raise SnapshotError(f"{run.path}: no run: settings.json is missing")
+    run.read_settings()  # which says in one line if it is damaged
     lines = list(_lines(run))
     return History(
         ticks=[line for line in lines if "evaluation" not in line],

@@ -16,6 +16,7 @@ function showGrids(grids) {
     const grid = grids[slider.value];
     picture.src = grid.src;
     caption.textContent = grid.nimg.toLocaleString("en") + " images seen";
+    slider.setAttribute("aria-valuetext", caption.textContent);
   };
   slider.max = grids.length - 1;
   slider.value = grids.length - 1;
