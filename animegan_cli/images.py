@@ -96,10 +96,7 @@ def _through_profile(image: Image.Image) -> Image.Image:
             ImageCms.createProfile("sRGB"),
             outputMode="RGB",
         )
-    except (
-        ImageCms.PyCMSError,
-        OSError,
-    ):  # a damaged profile: the plain conversion still gives a picture
+    except (ImageCms.PyCMSError, OSError):  # damaged: the plain conversion still gives a picture
         converted = None
     return converted or image.convert("RGB")
 

@@ -57,13 +57,9 @@ def list_images(source: Path | None, flag: str = "--data") -> Listing:
             raise DataError(f"{flag} {source}: no such folder or zip file")
     except (OSError, zipfile.BadZipFile) as error:
         raise DataError(f"{flag} {source}: {reason(error)}") from None
-    if (
-        not listing.files
-        and source.is_dir()
-        and _is_run({entry.name for entry in source.iterdir()})
-    ):
-        raise DataError(f"{flag} {source}: is the folder of a run; name one of images")
     if not listing.files:
+        if source.is_dir() and _is_run({entry.name for entry in source.iterdir()}):
+            raise DataError(f"{flag} {source}: is the folder of a run; name one of images")
         endings = ", ".join(sorted(SUFFIXES))
         raise DataError(f"{flag} {source}: no images found; expected files ending in {endings}")
     return listing
