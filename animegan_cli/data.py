@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -99,7 +99,7 @@ def open_images(
     background: str = "white",
     strict: bool = False,
     cache_dir: Path | None = None,
-    retry: bool = True,
+    without: Collection[str] | None = None,
     reporter: Reporter | None = None,
 ) -> ImageSet:
     """Return the images of a listing, decoded now or in an earlier start.
@@ -111,8 +111,9 @@ def open_images(
         background: behind what is transparent.
         strict: whether a file that cannot be read is an error.
         cache_dir: the user's cache folder if None.
-        retry: whether files that could not be opened in an earlier start are tried again; a run
-            that has begun goes on with the images that it had.
+        without: names of files that a run which has begun could not read; it goes on without them,
+            and with all others. If None, those that an earlier start could not open are tried
+            again.
         reporter: told of progress.
 
     Raises:
@@ -126,8 +127,12 @@ def open_images(
     key = _hash(CACHE_VERSION, listing.source, size, fit, color, listing.files)
     file = folder / f"images-{origin}-{key}.u8"
     meta = _known(file, size)
-    if meta is not None and retry:
-        mended = [name for name, why in meta["skipped"] if _opens(listing, name, why)]
+    if meta is not None:
+        mended = [
+            name
+            for name, why in meta["skipped"]
+            if (_opens(listing, name, why) if without is None else as_text(name) not in without)
+        ]
         if mended:  # of which sizes and times say nothing
             file = file.with_stem(f"{file.stem}-{_hash(mended)}")
             meta = _known(file, size)
@@ -146,6 +151,11 @@ def open_images(
         raise _unreadable(*skipped[0])
     shape = (meta["count"], size, size, 3)
     return ImageSet(np.memmap(file, np.uint8, "r", shape=shape), meta["digest"], skipped)
+
+
+def as_text(name: str) -> str:
+    """Return the name of a file as it can be written down, though it be none in UTF-8."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _known(file: Path, size: int) -> dict[str, Any] | None:

@@ -88,7 +88,8 @@ class PictureSettings(Section):
         None, description="Folder for the images themselves, each PNG named by its seed."
     )
     grid: Annotated[UserPath, AfterValidator(_png)] | None = Field(
-        None, description="Picture of all images (sample.png or result.png if not given)."
+        None,
+        description="Picture of the images, 1,024 at most (sample.png or result.png if not given).",
     )
 
 

@@ -2,6 +2,7 @@
 
 import filecmp
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from animegan_cli.atomic import written_whole
 from animegan_cli.errors import SettingsError, SnapshotError
 from animegan_cli.pretrained import PRETRAINED
+from animegan_cli.recipes import RECIPES
 from animegan_cli.settings import Settings, fixed_fields, train_fields
 
 try:
@@ -84,6 +86,13 @@ class RunDir:
         unknown_then = {key: Settings.model_fields[key].default for key in fixed_fields()}
         return unknown_then | {k: v for k, v in flat.items() if k in Settings.model_fields}
 
+    def read_skipped(self) -> set[str]:
+        """Return the names of the files that could not be read."""
+        if not self.skipped.is_file():
+            return set()
+        lines = self.skipped.read_text("utf-8").splitlines()
+        return {line.rpartition("\t")[0] for line in lines}
+
     def write_settings(self, settings: Settings) -> None:
         """Write the settings of ``train``, by section."""
         with written_whole(self.settings) as temporary:
@@ -131,8 +140,9 @@ def newest_run(runs: Path = RUNS) -> RunDir:
 
 def number_of(run: Path) -> int | None:
     """Return the number in a name such as ``007-modern``, if there is one."""
-    text, dash, _ = run.name.partition("-")
-    return int(text) if dash and len(text) > 2 and text.isdecimal() else None
+    text, dash, rest = run.name.partition("-")
+    ours = dash and text.isdecimal() and (len(text) == 3 or rest in RECIPES)  # no date
+    return int(text) if ours else None
 
 
 def next_free_run(recipe: str, runs: Path = RUNS) -> RunDir:
@@ -172,7 +182,7 @@ def claimed(run: RunDir, new: bool = False) -> Iterator[RunDir]:
     Raises:
         SnapshotError: if its folder cannot be made, or if another process trains in it.
     """
-    made = [folder for folder in (run.path, run.path.parent) if not folder.exists()]
+    made = [folder for folder in (run.path, *run.path.parents) if not folder.exists()]
     while True:
         try:
             run.path.mkdir(parents=True, exist_ok=not new)
@@ -207,7 +217,9 @@ def _held(lock: Path) -> Iterator[None]:
         with suppress(OSError):
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+                if os.fstat(file.fileno()).st_ino != lock.stat().st_ino:  # it ended just then
+                    raise BlockingIOError
+            except (BlockingIOError, FileNotFoundError):
                 raise SnapshotError(
                     f"--run {lock.parent}: another process trains in it; stop that one first, or "
                     "choose another --run"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from animegan_cli.data import ImageSet, open_images
+from animegan_cli.data import ImageSet, as_text, open_images
 from animegan_cli.listing import list_images
 from animegan_cli.order import Order
 from animegan_cli.parallel import Ranks
@@ -34,10 +34,10 @@ def run_of(settings: Settings, ranks: Ranks) -> Iterator[RunDir]:
         yield run
 
 
-def open_training_images(settings: Settings, reporter: Reporter, begun: bool = False) -> ImageSet:
+def open_training_images(run: RunDir, settings: Settings, reporter: Reporter) -> ImageSet:
     """Open the images to learn from, and say how many there are and which cannot be read.
 
-    A run that has ``begun`` goes on without those that could not be read at first.
+    A run that has begun goes on without those that could not be read at first.
 
     Raises:
         DataError: if there are none.
@@ -52,7 +52,7 @@ def open_training_images(settings: Settings, reporter: Reporter, begun: bool = F
         background=settings.background,
         strict=settings.strict,
         cache_dir=settings.cache_dir,
-        retry=not begun,
+        without=run.read_skipped() if run.states() else None,
         reporter=reporter,
     )
     if images.skipped:
@@ -74,9 +74,9 @@ def write_start_files(run: RunDir, settings: Settings, images: ImageSet, shown: 
     for leftover in [*run.path.glob(".*.tmp"), *run.samples.glob(".*.tmp")]:
         leftover.unlink()
     run.write_settings(settings)
-    lines = [f"{name}\t{reason}\n" for name, reason in images.skipped]
+    lines = [f"{as_text(name)}\t{reason}\n" for name, reason in images.skipped]
     if lines:
-        run.skipped.write_text("".join(lines), "utf-8", "backslashreplace")
+        run.skipped.write_text("".join(lines), "utf-8")
     else:
         run.skipped.unlink(missing_ok=True)
     if not run.reals.is_file() or not run.states():

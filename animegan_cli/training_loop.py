@@ -98,7 +98,7 @@ def _train(
         state = new_state(settings, device, ranks, reporter, begun=bool(run.states()))
         record_steps(state, settings, reporter)
     with ranks.together(), ranks.one_before_the_others():
-        opened = open_training_images(settings, reporter, begun=bool(run.states()))
+        opened = open_training_images(run, settings, reporter)
         images, held = split_images(opened, settings, reporter)
     with ranks.together():
         judge = (
@@ -206,11 +206,13 @@ class _Loop:
                     self.tick()
                 if self.crossed(self.sample_kimg):
                     self.log.grid(self.fixed_grid(), state.cur_nimg)
-                if kept := self.crossed(settings.snapshot_kimg):
+                kept = self.crossed(settings.snapshot_kimg)
+                scored = self.judge and (self.crossed(settings.evaluate_every or 1) or self.over())
+                if kept or scored:
                     state.check_finite(steps(state.cur_nimg, settings))
+                if kept:
                     save_snapshot(self.run, state, settings)
-                every = settings.evaluate_every
-                if scored := bool(every) and (self.crossed(every or 1) or self.over()):
+                if scored:
                     self.evaluate()
 
                 # Save the state, always where there is something to draw with.
@@ -258,7 +260,6 @@ class _Loop:
     def tick(self) -> None:
         """Write the means since the last tick."""
         state = self.state
-        state.meters.share(state.ranks)
         state.check_finite(steps(state.cur_nimg, self.settings))
         seconds = max(state.elapsed_sec - self.tick_sec, 1e-9)
         stats: dict[str, float | str] = {

@@ -87,9 +87,12 @@ class TrainingState:
     def check_finite(self, step: int) -> None:
         """Stop a run whose weights or losses are lost, at a step that the message names.
 
+        All processes call this, and find the same.
+
         Raises:
             DivergedError: naming the first tensor that is not finite.
         """
+        self.meters.share(self.ranks)
         for name, tensor in {**self.network_tensors(), **self.meters.tensors()}.items():
             if not torch.isfinite(tensor).all():
                 raise DivergedError(
@@ -223,7 +226,6 @@ def save_state(run: RunDir, state: TrainingState, settings: Settings, data_diges
     Raises:
         DivergedError: before anything is written, if a weight or loss is not finite.
     """
-    state.meters.share(state.ranks)
     state.check_finite(steps(state.cur_nimg, settings))
     if not state.ranks.first:
         return

@@ -402,7 +402,8 @@ def test_a_run_goes_on_with_the_images_that_it_had(
     with monkeypatch.context() as patch:
         patch.setattr(data, "read_image", refusing)
         training_loop.train(tiny())
-    for total, run, count in ((0.036, "run", 9), (0.016, "second", 10), (0.04, "run", 9)):
+    starts = ((0.036, "run", 9), (0.016, "second", 10), (0.04, "run", 9), (0.02, "second", 10))
+    for total, run, count in starts:
         told: list[str] = []
 
         class Listening(NullReporter):
@@ -421,7 +422,7 @@ def test_runs_are_counted_beyond_three_digits(tmp_path: Path) -> None:
     assert thousandth.path.name == "1000-classic" and number_of(thousandth.path) == 1000
     with claimed(thousandth, new=True), claimed(thousandth, new=True) as another:
         assert another.path.name == "1001-classic"
-    assert number_of(Path("faces")) is None and number_of(Path("a-b")) is None
+    assert number_of(Path("faces")) is None and number_of(Path("2026-11-faces")) is None
 
 
 def test_a_folder_of_the_user_stays(tmp_path: Path) -> None:

@@ -100,7 +100,10 @@ def images_as_learnt(layers: list[Layer]) -> list[Layer]:
     from animegan_cli.run_dir import RunDir, find_snapshot
 
     snapshot = _path(layers, "snapshot") or find_snapshot(_path(layers, "run"))
-    stored = RunDir(snapshot.parent).read_settings()
+    run = RunDir(snapshot.parent)
+    if not run.stats.is_file():  # some file beside others
+        return layers
+    stored = run.read_settings()
     return [*layers, Layer("run", {key: stored[key] for key in _SHAPING if key in stored})]
 
 

@@ -204,9 +204,9 @@ def _key(images: ImageSet, network: FeatureNetwork, seed: int) -> str:
 
 def _enough(n: int, what: str, sets: int, found: int) -> int:
     if n < FEWEST:
-        raise EvaluationError(
-            f"too few {what} to score: {found}, and {FEWEST * sets} are the fewest"
-        )
+        fewest = FEWEST * sets
+        used = found if found < fewest else n * sets
+        raise EvaluationError(f"too few {what} to score: {used}, and {fewest} are the fewest")
     return n
 
 
