@@ -223,6 +223,9 @@ first 64 seeds where nothing else is said:
 | 55 | 58 | the hour's run with 0.6: the images of round 51 |
 | 55 | 54, 56 | each drawn again from the code of what was drawn, and from halfway there, with 0.6 |
 | 55 | 55, 56 | from halfway with 0.5, and from the code itself with 0.4 |
+| 56 | 120 of 128 | real faces |
+| 56 | **109** of 128 | the hour's run with 0.6: 57 of the first 64 |
+| 56 | 101 of 128 | batches of 64, D in every other step from 100 kimg on, at 284, with 0.6 |
 
 Not counted, since worse by eye: the hour's run with 0.6 and the other half of its noise 0.4 and 0
 times as long: colours bleed, and skin gets flecks.
