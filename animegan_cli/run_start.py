@@ -34,10 +34,12 @@ def run_of(settings: Settings, ranks: Ranks) -> Iterator[RunDir]:
         yield run
 
 
-def open_training_images(run: RunDir, settings: Settings, reporter: Reporter) -> ImageSet:
+def open_training_images(
+    settings: Settings, reporter: Reporter, run: RunDir | None = None
+) -> ImageSet:
     """Open the images to learn from, and say how many there are and which cannot be read.
 
-    A run that has begun goes on without those that could not be read at first.
+    A ``run`` that has begun goes on without those that could not be read at first.
 
     Raises:
         DataError: if there are none.
@@ -52,7 +54,7 @@ def open_training_images(run: RunDir, settings: Settings, reporter: Reporter) ->
         background=settings.background,
         strict=settings.strict,
         cache_dir=settings.cache_dir,
-        without=run.read_skipped() if run.states() else None,
+        without=run.read_skipped() if run is not None and run.states() else None,
         reporter=reporter,
     )
     if images.skipped:

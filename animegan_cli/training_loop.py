@@ -98,7 +98,7 @@ def _train(
         state = new_state(settings, device, ranks, reporter, begun=bool(run.states()))
         record_steps(state, settings, reporter)
     with ranks.together(), ranks.one_before_the_others():
-        opened = open_training_images(run, settings, reporter)
+        opened = open_training_images(settings, reporter, run)
         images, held = split_images(opened, settings, reporter)
     with ranks.together():
         judge = (

@@ -9,7 +9,7 @@ from conftest import Cli
 from safetensors import safe_open
 
 from animegan_cli.checkpoints import load_snapshot
-from animegan_cli.cli.app import _networks
+from animegan_cli.cli.drawing import networks
 from animegan_cli.pretrained import PRETRAINED
 from animegan_cli.sampling import draw
 from animegan_cli.settings import Settings
@@ -49,7 +49,7 @@ def test_a_deviation_that_changes_nothing_is_named(capsys: pytest.CaptureFixture
     (once,), (half,) = draw(G, [3]), draw(G, [3], std=0.5)
     assert (once.images.int() - half.images.int()).abs().max() <= 1
     for settings, said in (({}, 0), ({"std": 0.5}, 1), ({"std": 0.5, "mean": 1.0}, 0)):
-        _networks(Settings(snapshot=Path("pretrained"), **settings))
+        networks(Settings(snapshot=Path("pretrained"), **settings))
         assert capsys.readouterr().err.count("changes nothing") == said, settings
 
 

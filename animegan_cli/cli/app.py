@@ -7,24 +7,19 @@ import sys
 import warnings
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 
 from animegan_cli import __version__
-from animegan_cli.cli.console import LastingConsole, RichReporter
+from animegan_cli.cli.console import RichReporter, stderr, stdout
+from animegan_cli.cli.drawing import drawing_settings, drawn_by, networks
 from animegan_cli.cli.options import images_as_learnt, what_goes_on, with_settings
 from animegan_cli.errors import AnimeganError, ElsewhereError, SettingsError
 from animegan_cli.settings import TRAIN_SECTIONS, Settings
 from animegan_cli.sources import Resolved
-
-if TYPE_CHECKING:
-    import torch
-
-    from animegan_cli.checkpoints import Snapshot
 
 app = typer.Typer(
     name="animegan",
@@ -33,8 +28,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-stderr = LastingConsole(stderr=True, emoji=False)
-stdout = Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 def main() -> None:
@@ -123,12 +116,12 @@ def train(
 @with_settings("sampling", "run", "drawing", "pictures", "result", "machine")
 def sample(resolved: Resolved) -> None:
     """Draw images from a trained generator into one picture and, with --out, as files."""
-    settings = resolved.settings
+    settings = drawing_settings(resolved)
     if settings.out is None and settings.format != "png":
         raise SettingsError(f"--format {settings.format} needs --out DIR to write to")
     from animegan_cli import sampling
 
-    snapshot, path, device = _networks(resolved, sampling.CLEAN)
+    snapshot, path, device = networks(settings, sampling.CLEAN)
     written = sampling.sample(
         snapshot,
         sampling.choose_seeds(settings.seeds, settings.n),
@@ -142,7 +135,7 @@ def sample(resolved: Resolved) -> None:
         reporter=_reporter(settings),
     )
     files = {"grid": written.grid, "images": written.images if settings.json_output else []}
-    about = {**_drawn_by(settings, snapshot, path), "seeds": written.seeds}
+    about = {**drawn_by(settings, snapshot, path), "seeds": written.seeds}
     _show(settings, {**files, **about}, written.grid, images=len(written.spans))
 
 
@@ -152,8 +145,8 @@ def rank(resolved: Resolved) -> None:
     """Draw many candidates, score them with the discriminator and keep the best."""
     from animegan_cli import ranking, sampling
 
-    settings = resolved.settings
-    snapshot, path, device = _networks(resolved, sampling.CLEAN)
+    settings = drawing_settings(resolved)
+    snapshot, path, device = networks(settings, sampling.CLEAN)
     ranked = ranking.rank(
         snapshot,
         sampling.choose_seeds(settings.seeds, settings.candidates),
@@ -172,7 +165,7 @@ def rank(resolved: Resolved) -> None:
         for entry in ranked.best
     ]
     files = {"grid": ranked.grid, "scores": ranked.scores, "images": ranked.images}
-    about = {**_drawn_by(settings, snapshot, path), "candidates": ranked.candidates}
+    about = {**drawn_by(settings, snapshot, path), "candidates": ranked.candidates}
     _show(
         settings,
         {**files, **about, "scored_by": ranked.scored_by, "best": best},
@@ -201,7 +194,7 @@ def evaluate(resolved: Resolved) -> None:
     from animegan_cli.device import choose_device, set_threads
     from animegan_cli.scoring import evaluate_against_real
 
-    settings = resolved.settings
+    settings = drawing_settings(resolved)
     about: dict[str, Any]
     if settings.fake is not None:
         if settings.snapshot is not None or settings.run is not None:
@@ -216,8 +209,8 @@ def evaluate(resolved: Resolved) -> None:
     else:
         if resolved.origin["size"] == "flag":
             raise SettingsError("--size goes with --fake: a snapshot is scored at its own size")
-        snapshot, path, device = _networks(resolved)
-        about = {**_drawn_by(settings, snapshot, path), "cur_nimg": snapshot.cur_nimg}
+        snapshot, path, device = networks(settings)
+        about = {**drawn_by(settings, snapshot, path), "cur_nimg": snapshot.cur_nimg}
     report = evaluate_against_real(settings, snapshot, device, _reporter(settings))
     if settings.json_output:
         print(json.dumps({**about, "real": settings.real, **report.to_dict()}, default=str))
@@ -268,50 +261,6 @@ def avatars(
 
     write_avatars(folder, n, first_seed=first_seed, size=size, reporter=RichReporter(stderr))
     stdout.print(str(folder), markup=False)
-
-
-def _networks(resolved: Resolved, usual: float = 1.0) -> "tuple[Snapshot, Path, torch.device]":
-    """Load the snapshot that the settings name, or the newest one of the run.
-
-    ``usual`` is its truncation if the settings say nothing and it draws from codes.
-    """
-    from animegan_cli.checkpoints import load_snapshot
-    from animegan_cli.device import choose_device, set_threads
-    from animegan_cli.pretrained import PRETRAINED
-    from animegan_cli.run_dir import BEST, find_snapshot
-    from animegan_cli.sampling import fitted_coding, truncate
-
-    settings = resolved.settings
-    if resolved.origin["run"] == resolved.origin["snapshot"] == "flag":
-        raise SettingsError("--run and --snapshot: both say what to draw with; leave one out")
-    path = settings.snapshot or find_snapshot(settings.run)
-    device = choose_device(settings.device)
-    set_threads(settings.threads)
-    snapshot = load_snapshot(path, device)
-    name = "the pretrained faces that animegan brings" if path == PRETRAINED else str(path)
-    coded = fitted_coding(snapshot.G) is not None
-    truncation = settings.truncation
-    if truncation is None:
-        truncation = usual if coded else 1.0
-    truncate(snapshot.G, truncation, name)
-    why = "" if path != PRETRAINED or settings.snapshot else "no snapshot in runs: "
-    best = ", the best by score" if path.name == BEST else ""
-    how = f"{best}, truncation {truncation:g}" if truncation != 1 else best
-    _reporter(settings).note(f"{why}drawing with {name} ({snapshot.cur_nimg:,} images seen{how})")
-    if settings.std not in (0, 1) and not settings.mean and hasattr(snapshot.G, "by_direction"):
-        _reporter(settings).warn(
-            f"--std {settings.std:g} changes nothing here: this generator looks at the direction "
-            f"of the noise alone{'; --truncation makes images less varied' if coded else ''}"
-        )
-    return snapshot, path, device
-
-
-def _drawn_by(settings: Settings, snapshot: "Snapshot", path: Path) -> dict[str, Any]:
-    """Return what a result says of the networks and the noise that drew its images."""
-    from animegan_cli.sampling import truncation_of
-
-    noise = {"mean": settings.mean, "std": settings.std, "truncation": truncation_of(snapshot.G)}
-    return {"snapshot": path, "snapshot_hash": snapshot.hash, **noise}
 
 
 def _show(settings: Settings, written: dict[str, Any], *files: Path, images: int) -> None:

@@ -31,6 +31,10 @@ class LastingConsole(Console):
         self.quiet = True
 
 
+stderr = LastingConsole(stderr=True, emoji=False)
+stdout = Console(highlight=False, soft_wrap=True, emoji=False)
+
+
 class RichReporter:
     """Shows progress and statistics on stderr."""
 

@@ -139,7 +139,7 @@ def test_n_is_what_both_folders_can_give(
 def test_fewer_images_than_say_anything_are_refused(
     network: FeatureNetwork, tmp_path: Path
 ) -> None:
-    with pytest.raises(EvaluationError, match="too few real images to score: 98, and 100"):
+    with pytest.raises(EvaluationError, match="too few real images to score: 99, and 100"):
         evaluate(pictures(99), batches(pictures(99, 1)), network, cache_dir=tmp_path)
     with pytest.raises(EvaluationError, match="too few generated images to score: 49, and 50"):
         evaluate(pictures(200), batches(pictures(49, 1)), network, cache_dir=tmp_path)
