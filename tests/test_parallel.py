@@ -163,8 +163,9 @@ def test_a_run_goes_on_with_another_number_of_processes(
 
 def test_all_processes_stop_together_on_a_signal(photos: Path, tmp_path: Path) -> None:
     flags = ["--data", photos, *needs("classic"), "--tick-kimg", "0.008"]
-    process = torchrun(tmp_path, "train", *flags, "--run", "run", "--total-kimg", 1000)
-    stats = tmp_path / "run" / "stats.jsonl"
+    process = torchrun(tmp_path, "train", *flags, "--total-kimg", 1000)
+    run = Path("runs") / "000-classic"  # the first one numbers it, for all
+    stats = tmp_path / run / "stats.jsonl"
     deadline = time.monotonic() + 100
     while not (stats.is_file() and stats.stat().st_size):
         assert time.monotonic() < deadline
@@ -172,9 +173,9 @@ def test_all_processes_stop_together_on_a_signal(photos: Path, tmp_path: Path) -
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
     assert process.returncode != 0
-    assert errors.count("state saved; continue with: animegan train --run run") == 1
-    (state,) = RunDir(tmp_path / "run").states()
-    (snapshot,) = (tmp_path / "run").glob("snapshot-*")
+    assert errors.count(f"state saved; continue with: animegan train --run {run}") == 1
+    (state,) = RunDir(tmp_path / run).states()
+    (snapshot,) = (tmp_path / run).glob("snapshot-*")
     assert load_file(state) and load_file(snapshot)
 
 
