@@ -5,8 +5,8 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from animegan_cli import data
 from animegan_cli.cli.app import main
 from animegan_cli.codes import coding_of, share_codes
 from animegan_cli.settings import Settings
@@ -74,6 +75,21 @@ def write_photos(folder: Path, count: int) -> Path:
             folder / f"{i:03d}.png"
         )
     return folder
+
+
+@contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Let no file of a name be opened, as by a mode of which its size and time say nothing."""
+    read = data.read_image
+
+    def refusing(source: Path, *rest: object) -> object:
+        if Path(source).name == name:
+            raise PermissionError(13, "Permission denied")
+        return read(source, *rest)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "read_image", refusing)
+        yield
 
 
 def with_codes(state: TrainingState) -> TrainingState:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import FACES, write_photos
+from conftest import FACES, locked, write_photos
 from PIL import Image
 
 from animegan_cli import data, decoding, listing
@@ -317,20 +317,9 @@ def test_a_cache_that_lacks_a_part_is_made_anew(photos: Path, tmp_path: Path, ha
     assert again.digest == whole.digest and (again.pixels == before).all()
 
 
-def test_files_that_can_be_opened_by_now_are_read(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A mode that is mended leaves time and size of a file as they were."""
-    read = data.read_image
-
-    def refusing(source: Path, *rest: object) -> object:
-        if Path(source).name == "004.png":
-            raise PermissionError(13, "Permission denied")
-        return read(source, *rest)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(data, "read_image", refusing)
-    assert opened(photos, tmp_path).skipped == [("004.png", "Permission denied")]
-    monkeypatch.setattr(data, "read_image", read)
+def test_files_that_can_be_opened_by_now_are_read(photos: Path, tmp_path: Path) -> None:
+    with locked("004.png"):
+        assert opened(photos, tmp_path).skipped == [("004.png", "Permission denied")]
     assert opened(photos, tmp_path).skipped == []
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY_FLAGS, Cli, error_line
+from conftest import TINY_FLAGS, Cli, error_line, locked
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from animegan_cli import data, listing, run_dir, training_loop, training_state
+from animegan_cli import listing, run_dir, training_loop, training_state
 from animegan_cli.checkpoints import load_snapshot
 from animegan_cli.errors import AnimeganError, SettingsError, SnapshotError
 from animegan_cli.pretrained import PRETRAINED
@@ -388,19 +388,9 @@ def test_where_there_is_a_snapshot_there_is_a_state(
     assert [path.stem for path in RunDir(tmp_path / "run").states()] == ["state-000000008"]
 
 
-def test_a_run_goes_on_with_the_images_that_it_had(
-    tiny: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_goes_on_with_the_images_that_it_had(tiny: Make, tmp_path: Path) -> None:
     """Though one that could not be opened at first can be by now, and a new run learns from it."""
-    read = data.read_image
-
-    def refusing(source: Path, *rest: object) -> object:
-        if Path(source).name == "004.png":
-            raise PermissionError(13, "Permission denied")
-        return read(source, *rest)  # type: ignore[arg-type]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(data, "read_image", refusing)
+    with locked("004.png"):
         training_loop.train(tiny())
     starts = ((0.036, "run", 9), (0.016, "second", 10), (0.04, "run", 9), (0.02, "second", 10))
     for total, run, count in starts:
