@@ -70,6 +70,12 @@ difference that shows (12 steps of each in turns: 0.4 % less to 0.9 % more at fu
 % less at half). Huge pages asked for by torch (``THP_MEM_ALLOC_ENABLE=1``) made no difference that
 shows through that: 18.2 beside 16.9 (means of five pairs of runs, faster in three) without freed
 memory kept, and 18.8 beside 19.4 (two pairs) with it.
+
+On the virtual Xeon a step with D's images enlarged spends 35 % in the frozen network. To look at
+half of a batch after the other made that slower (reals 117 ms at once, 122, 143, 156 in halves,
+quarters, eighths; fakes and back 314, 332, 393, 422). The gradient of ReLU6 written over the one
+that comes made 2 % (medians of 24 pairs of steps in turns: 0.98 enlarged, quartiles 0.96 and 1.00,
+and 0.975 at full size, 0.93 and 1.06): not worth a way back that changes what it is given.
 """
 
 import argparse
