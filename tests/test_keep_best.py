@@ -143,15 +143,3 @@ def test_held_out_images_that_nothing_asks_for_are_said(
 
     train(tiny(data=many, holdout=0.1), Listening())
     assert any("22 images are not learnt from" in note for note in notes)
-
-
-def test_a_run_is_scored_on_images_made_as_its_own(
-    tiny: Callable[..., Settings], many: Path, cli: Cli
-) -> None:
-    train(tiny(data=many, fit="pad", background="black"))
-    score = ["evaluate", "--run", "run", "--real", many, "--n", 50, "--json", "--device", "cpu"]
-    found = [
-        json.loads(cli(*score, *more).stdout)["floor"]
-        for more in ([], ["--fit", "pad", "--background", "black"], ["--fit", "crop"])
-    ]
-    assert found[0] == found[1] != found[2]

@@ -1,18 +1,21 @@
 """Settings and the five places that they come from."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import Cli, error_line
 
 from animegan_cli.checkpoints import NetworkShapes, save_snapshot
+from animegan_cli.cli.options import images_as_learnt
 from animegan_cli.errors import SettingsError
 from animegan_cli.recipes import RECIPES
 from animegan_cli.sections import NetworkSettings, TrainingSettings
 from animegan_cli.seeds import parse_seeds
 from animegan_cli.settings import SECTIONS, TRAIN_SECTIONS, Settings, section_of
-from animegan_cli.sources import explicit_layers, flag_name, resolve
+from animegan_cli.sources import Layer, explicit_layers, flag_name, resolve
+from animegan_cli.training_loop import train
 
 NAMES = "'modern', 'modern-gpu', 'classic' or 'classic-adam'"
 
@@ -273,3 +276,13 @@ def test_settings_made_in_code_follow_the_recipe_too() -> None:
     classic = Settings(recipe="classic", width=8)
     assert (classic.family, classic.objective, classic.width) == ("classic", "bce", 8)
     assert classic.model_copy(update={"width": 4}).d_lr == RECIPES["classic"].values["d_lr"]
+
+
+def test_a_run_is_scored_on_images_made_as_its_own(tiny: Callable[..., Settings]) -> None:
+    run = train(tiny(fit="pad", background="black")).run
+    said = [Layer("flag", {"background": "red"})]
+    for named in ({"run": str(run)}, {"snapshot": str(run / "snapshot-000000032.safetensors")}):
+        settings = resolve(images_as_learnt([*said, Layer("flag", named)])).settings
+        assert (settings.fit, settings.background) == ("pad", "red")
+    for named in ({"fake": str(run)}, {"snapshot": "pretrained"}):
+        assert resolve(images_as_learnt([Layer("flag", named)])).settings.fit == "crop"
