@@ -62,7 +62,7 @@ def train_step(state: TrainingState, settings: Settings, reals: Callable[[], Ten
             generator_step(state, settings)
 
     narrow = narrowing(state.cur_nimg, settings)
-    if not narrow and narrowing(state.cur_nimg - settings.batch_size, settings):
+    if not narrow and narrowing(max(state.cur_nimg - settings.batch_size, 0), settings):
         # Adam has seen nothing but zeros of the channels that begin to learn: by what it knows of
         # them, their first steps would be ten times as long.
         state.G_optimizer.state.clear()
